@@ -9,7 +9,7 @@ import (
 // question.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.invokeID) != has(self.match)",message="set exactly one of invokeID (the ID of the run, t-…) and match (what the run was tagged with)"
-// +kubebuilder:validation:XValidation:rule="self.regionID == oldSelf.regionID && self.?invokeID == oldSelf.?invokeID && self.?match == oldSelf.?match && self.?instanceID == oldSelf.?instanceID && self.?includeHistory.orValue(false) == oldSelf.?includeHistory.orValue(false)",message="regionID, invokeID, match, instanceID and includeHistory cannot be changed: create an InvocationResult with another name for another question"
+// +kubebuilder:validation:XValidation:rule="self.regionID == oldSelf.regionID && has(self.invokeID) == has(oldSelf.invokeID) && (!has(self.invokeID) || self.invokeID == oldSelf.invokeID) && has(self.match) == has(oldSelf.match) && (!has(self.match) || self.match == oldSelf.match) && has(self.instanceID) == has(oldSelf.instanceID) && (!has(self.instanceID) || self.instanceID == oldSelf.instanceID) && (has(self.includeHistory) && self.includeHistory) == (has(oldSelf.includeHistory) && oldSelf.includeHistory)",message="regionID, invokeID, match, instanceID and includeHistory cannot be changed: create an InvocationResult with another name for another question"
 type InvocationResultSpec struct {
 	// regionID is the region that the command was run in, such as cn-hangzhou.
 	//

@@ -1,0 +1,119 @@
+# Everything runs from source: the Go toolchain and make are all that a machine needs.
+SHELL := /usr/bin/env bash -o pipefail
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+IMG ?= cloud-assistant-operator:$(VERSION)
+PLATFORMS ?= linux/amd64,linux/arm64
+KUBECTL ?= kubectl
+
+BIN := $(CURDIR)/bin
+CONTROLPLANE := $(BIN)/controlplane
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/cloud-assistant-operator/cloud-assistant-operator/internal/app.Version=$(VERSION)"
+
+# KUBEBUILDER_ASSETS, if set, holds etcd, kube-apiserver and kubectl, and nothing of them is built.
+ifdef KUBEBUILDER_ASSETS
+ASSETS := $(KUBEBUILDER_ASSETS)
+ASSETS_READY :=
+else
+ASSETS := $(CONTROLPLANE)
+ASSETS_READY := $(addprefix $(CONTROLPLANE)/,etcd kube-apiserver kubectl)
+endif
+
+##@ Try it
+.PHONY: demo
+demo: build $(ASSETS_READY) ## Everything on this machine: control plane, emulator, operator, a real command (KEEP=1 leaves it running)
+	@KUBEBUILDER_ASSETS=$(ASSETS) go run ./hack/demo $(if $(KEEP),--keep)
+
+.PHONY: run
+run: build ## Run the operator against the current kubeconfig
+	$(BIN)/manager --leader-elect=false $(ARGS)
+
+##@ Develop
+.PHONY: build
+build: ## Build bin/manager and bin/ecs-emulator
+	@mkdir -p $(BIN)
+	$(GO_BUILD) -o $(BIN)/manager ./cmd/manager
+	$(GO_BUILD) -o $(BIN)/ecs-emulator ./cmd/ecs-emulator
+
+.PHONY: test
+test: build $(ASSETS_READY) ## Unit tests and the suites on a real API server, with the race detector
+	KUBEBUILDER_ASSETS=$(ASSETS) go test -race -timeout 20m $(TEST_ARGS) ./...
+
+.PHONY: cover
+cover: build $(ASSETS_READY) ## Test coverage by package
+	KUBEBUILDER_ASSETS=$(ASSETS) go test -timeout 20m -coverprofile=cover.out ./api/... ./internal/... | grep -E '^(ok|---|FAIL|panic)' | awk '{ print $$2, $$4, $$5 }' | column -t
+	@go tool cover -func=cover.out | tail -n 1
+
+.PHONY: bench
+bench: ## Benchmarks, with the ratio to the naive way
+	go test -run '^$$' -bench . -benchmem ./internal/...
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## golangci-lint with kube-api-linter, and that generated files are up to date
+	$(BIN)/golangci-lint run
+	@hack/verify-generated.sh
+
+.PHONY: fmt
+fmt: $(BIN)/golangci-lint ## Format the code
+	$(BIN)/golangci-lint fmt
+
+.PHONY: generate
+generate: ## Generate deep copies of the API types
+	go tool controller-gen object paths=./api/...
+
+.PHONY: manifests
+manifests: ## Generate the CRD and the operator's ClusterRole
+	go tool controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
+	go tool controller-gen rbac:roleName=manager,fileName=role.yaml paths=./internal/... output:rbac:dir=config/rbac
+
+.PHONY: controlplane
+controlplane: $(addprefix $(CONTROLPLANE)/,etcd kube-apiserver kube-controller-manager kubectl) ## Build the test control plane from source into bin/controlplane
+
+$(CONTROLPLANE)/%: hack/controlplane/go.mod hack/controlplane/go.sum hack/controlplane/build.sh
+	@hack/controlplane/build.sh $(CONTROLPLANE) $*
+
+$(BIN)/golangci-lint: hack/tools/go.mod hack/tools/go.sum hack/tools/lint/main.go
+	@echo "lint: building golangci-lint with kube-api-linter (an empty build cache takes minutes)"
+	@cd hack/tools && CGO_ENABLED=0 GOWORK=off go build -trimpath -o $@ ./lint
+
+##@ Install
+.PHONY: install
+install: ## Install the CRD into the current cluster
+	$(KUBECTL) apply --server-side -k config/crd
+
+.PHONY: uninstall
+uninstall: ## Remove the CRD, and with it every InvocationResult
+	$(KUBECTL) delete --ignore-not-found -k config/crd
+
+.PHONY: deploy
+deploy: dist/install.yaml ## Install the CRD and the operator (IMG=...) into the current cluster
+	$(KUBECTL) apply --server-side -f dist/install.yaml
+
+.PHONY: undeploy
+undeploy: ## Remove the operator, its CRD and every InvocationResult
+	$(KUBECTL) delete --ignore-not-found -k config/default
+
+.PHONY: build-installer
+build-installer: dist/install.yaml ## Write dist/install.yaml: CRD, RBAC and operator (IMG=...) in one file
+
+.PHONY: dist/install.yaml
+dist/install.yaml: $(ASSETS_READY)
+	@hack/installer.sh $(ASSETS)/kubectl $(IMG) > $@.tmp && mv $@.tmp $@ && echo "wrote $@"
+
+.PHONY: docker-build
+docker-build: ## Build the image IMG
+	docker build --build-arg VERSION=$(VERSION) -t $(IMG) .
+
+.PHONY: docker-buildx
+docker-buildx: ## Build and push IMG for PLATFORMS
+	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) -t $(IMG) --push .
+
+##@ Help
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin dist cover.out
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN { FS = ":.*##" } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-zA-Z_-]+:.*##/ { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

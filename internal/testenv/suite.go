@@ -1,0 +1,61 @@
+package testenv
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// RunSuite is for TestMain: it starts the control plane that all tests of a package share, stores it where
+// shared points, runs the tests, and exits with their status.
+func RunSuite(m *testing.M, shared **ControlPlane) {
+	os.Exit(runSuite(m, shared))
+}
+
+func runSuite(m *testing.M, shared **ControlPlane) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	controlPlane, err := Start(ctx)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	*shared = controlPlane
+	code := m.Run()
+	if err := controlPlane.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
+// NewNamespace makes a namespace for one test.
+func (c *ControlPlane) NewNamespace(t testing.TB) string {
+	t.Helper()
+	clients, err := kubernetes.NewForConfig(c.Admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	namespace, err := clients.CoreV1().Namespaces().Create(t.Context(),
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return namespace.Name
+}
+
+// AdminKubectl is kubectl as admin in a namespace.
+func (c *ControlPlane) AdminKubectl(t testing.TB, namespace string) *Kubectl {
+	t.Helper()
+	kubectl, err := c.Kubectl(c.Admin, namespace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kubectl
+}
