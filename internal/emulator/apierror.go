@@ -1,0 +1,130 @@
+package emulator
+
+import (
+	"maps"
+	"net/http"
+)
+
+// apiError is a refusal as the API words it.
+type apiError struct {
+	status        int
+	code, message string
+	// retryAfterMillis becomes the header x-acs-retry-after; 0 sends none.
+	retryAfterMillis int64
+}
+
+func (e *apiError) Error() string { return e.code + ": " + e.message }
+
+// wording is the HTTP status and the message of an error code.
+type wording struct {
+	status  int
+	message string
+}
+
+// documentedErrors is the table of error codes of the page of DescribeInvocationResults, in its order.
+// "The specified parameter is invalid." and the two InternalError texts are the page's own words.
+var documentedErrors = map[string]wording{
+	"RegionId.ApiNotSupported":            {http.StatusBadRequest, "The api is not supported in this region."},
+	"NumberExceed.Tags":                   {http.StatusBadRequest, "The Tags parameter number is exceed."},
+	"Duplicate.TagKey":                    {http.StatusBadRequest, "The Tag.N.Key contain duplicate key."},
+	"InvalidTagKey.Malformed":             {http.StatusBadRequest, "The specified Tag.n.Key is not valid."},
+	"InvalidTagValue.Malformed":           {http.StatusBadRequest, "The specified Tag.n.Value is not valid."},
+	"MissingParameter.TagKey":             {http.StatusBadRequest, "You must specify Tag.N.Key."},
+	"InvalidParam.PageNumber":             {http.StatusBadRequest, "The specified parameter is invalid."},
+	"InvalidParam.PageSize":               {http.StatusBadRequest, "The specified parameter is invalid."},
+	"InvalidParameter.NextToken":          {http.StatusBadRequest, "The specified parameter NextToken is not valid."},
+	"InvalidParameter.MaxResults":         {http.StatusBadRequest, "The specified parameter MaxResults is not valid."},
+	"InternalError.Dispatch":              {http.StatusInternalServerError, "An error occurred when you dispatched the request."},
+	"ServiceUnavailable":                  {http.StatusInternalServerError, "The request has failed due to a temporary failure of the server."},
+	"InternalError":                       {http.StatusInternalServerError, "The request processing has failed due to some unknown error."},
+	"Operation.Forbidden":                 {http.StatusForbidden, "The operation is not permitted."},
+	"InvalidRegionId.NotFound":            {http.StatusNotFound, "The RegionId provided does not exist in our records."},
+	"MissingParameter.RegionId":           {http.StatusBadRequest, "The input parameter RegionId that is mandatory for processing this request is not supplied."},
+	"MissingParameter.InvokeId":           {http.StatusBadRequest, "The input parameter InvokeId that is mandatory for processing this request is not supplied."},
+	"MissingParameter.InstanceId":         {http.StatusBadRequest, "The input parameter InstanceId that is mandatory for processing this request is not supplied."},
+	"MissingParameter.CommandId":          {http.StatusBadRequest, "The input parameter CommandId that is mandatory for processing this request is not supplied."},
+	"MissingParameter.Type":               {http.StatusBadRequest, "The input parameter Type that is mandatory for processing this request is not supplied."},
+	"MissingParameter.Name":               {http.StatusBadRequest, "The input parameter Name that is mandatory for processing this request is not supplied."},
+	"MissingParameter.CommandContent":     {http.StatusBadRequest, "The input parameter CommandContent that is mandatory for processing this request is not supplied."},
+	"InvalidParameter.IncludeHistory":     {http.StatusBadRequest, "The specified parameter IncludeHistory is not valid: only an invocation whose RepeatMode is Period or EveryReboot has a history."},
+	"InvalidParameter.InvokeRecordStatus": {http.StatusBadRequest, "The specified parameter InvokeRecordStatus is not valid."},
+}
+
+// gatewayErrors are refused before an action is reached.
+var gatewayErrors = map[string]wording{
+	"InvalidAction.NotFound":                     {http.StatusNotFound, "Specified api is not found, please check your url and method."},
+	"InvalidVersion":                             {http.StatusBadRequest, "Specified parameter Version is not valid."},
+	"MissingAction":                              {http.StatusBadRequest, "Action is mandatory for this action."},
+	"MissingVersion":                             {http.StatusBadRequest, "Version is mandatory for this action."},
+	"UnsupportedHTTPMethod":                      {http.StatusMethodNotAllowed, "This http method is not supported."},
+	"RequestTooLarge":                            {http.StatusBadRequest, "The request is larger than the gateway accepts."},
+	"InvalidParameter":                           {http.StatusBadRequest, "The request's parameters cannot be parsed."},
+	"MissingAccessKeyId":                         {http.StatusBadRequest, "AccessKeyId is mandatory for this action."},
+	"MissingTimestamp":                           {http.StatusBadRequest, "Timestamp is mandatory for this action."},
+	"MissingSignatureNonce":                      {http.StatusBadRequest, "SignatureNonce is mandatory for this action."},
+	"MissingSecurityToken":                       {http.StatusBadRequest, "SecurityToken is mandatory for this action."},
+	"IncompleteSignature":                        {http.StatusBadRequest, "The request signature does not conform to Aliyun standards."},
+	"InvalidSignatureMethod":                     {http.StatusBadRequest, "Specified signature method is not valid."},
+	"SignatureDoesNotMatch":                      {http.StatusBadRequest, "Specified signature is not matched with our calculation."},
+	"SignatureNonceUsed":                         {http.StatusBadRequest, "Specified signature nonce was used already."},
+	"InvalidTimeStamp.Format":                    {http.StatusBadRequest, "Specified time stamp or date value is not well formatted."},
+	"InvalidTimeStamp.Expired":                   {http.StatusBadRequest, "Specified time stamp or date value is expired."},
+	"InvalidAccessKeyId.NotFound":                {http.StatusNotFound, "Specified access key is not found."},
+	"InvalidAccessKeyId.Inactive":                {http.StatusBadRequest, "Specified access key is disabled."},
+	"InvalidSecurityToken.Expired":               {http.StatusBadRequest, "Specified SecurityToken is expired."},
+	"InvalidSecurityToken.MismatchWithAccessKey": {http.StatusBadRequest, "Specified SecurityToken mismatch with the AccessKey."},
+	"Throttling":                                 {http.StatusBadRequest, "Request was denied due to request throttling."},
+	"Throttling.User":                            {http.StatusBadRequest, "Request was denied due to user flow control."},
+	"Throttling.Api":                             {http.StatusBadRequest, "Request was denied due to api flow control."},
+	"Forbidden.RAM":                              {http.StatusForbidden, "User not authorized to operate on the specified resource, or this API doesn't support RAM."},
+	"NoPermission":                               {http.StatusForbidden, "You are not authorized to do this action."},
+}
+
+// actionErrors are those of the actions that submit and stop commands, and of STS.
+var actionErrors = map[string]wording{
+	"InvalidInstance.NotFound":         {http.StatusNotFound, "The specified instance does not exist."},
+	"InvalidInstance.NotMatch":         {http.StatusForbidden, "The specified instance does not belong to the specified invocation."},
+	"InvalidCmdId.NotFound":            {http.StatusNotFound, "The specified command ID does not exist."},
+	"InvalidCmdType.NotFound":          {http.StatusForbidden, "The specified command type does not exist."},
+	"InvalidInvokeId.NotFound":         {http.StatusNotFound, "The specified invoke ID does not exist."},
+	"CmdContent.ExceedLimit":           {http.StatusBadRequest, "The length of the command content exceeds the limit."},
+	"CmdContent.DecodeError":           {http.StatusBadRequest, "The CommandContent can not be base64 decoded."},
+	"InstanceIds.ExceedLimit":          {http.StatusBadRequest, "The number of instance IDs exceeds the limit."},
+	"InvalidParam.Timeout":             {http.StatusBadRequest, "The specified parameter Timeout is not valid."},
+	"InvalidParam.Frequency":           {http.StatusBadRequest, "The specified parameter Frequency is not valid."},
+	"MissingParam.Frequency":           {http.StatusBadRequest, "The parameter Frequency must be specified when RepeatMode is Period."},
+	"InvalidParameter.RepeatMode":      {http.StatusBadRequest, "The specified parameter RepeatMode is not valid."},
+	"InvalidParameter.ClientToken":     {http.StatusBadRequest, "The specified parameter ClientToken is not valid."},
+	"InvalidParameter.WorkingDir":      {http.StatusBadRequest, "The specified parameter WorkingDir is not valid."},
+	"InvalidParameter.Parameters":      {http.StatusBadRequest, "The specified parameter Parameters is not valid."},
+	"InvalidParameter.IncludeOutput":   {http.StatusBadRequest, "IncludeOutput needs InvokeId or InstanceId."},
+	"Username.ExceedLimit":             {http.StatusBadRequest, "The length of the user name exceeds the limit."},
+	"Launcher.ExceedLimit":             {http.StatusBadRequest, "The length of the launcher exceeds the limit."},
+	"InvalidParameter.TerminationMode": {http.StatusBadRequest, "The specified parameter TerminationMode is not valid."},
+	"Parameter.Disabled":               {http.StatusBadRequest, "Parameters must not be passed in when custom parameters are disabled."},
+	"Parameter.NotMatched":             {http.StatusBadRequest, "The passed-in parameters do not match the parameters of the command."},
+	"ParameterCount.ExceedLimit":       {http.StatusBadRequest, "The number of parameters exceeds the limit."},
+	"ParameterKey.InvalidFormat":       {http.StatusBadRequest, "The specified parameter key is not valid."},
+	"IdempotentParameterMismatch":      {http.StatusBadRequest, "The specified ClientToken was used with other parameters."},
+	"InvalidParameter.RoleArn":         {http.StatusBadRequest, "The specified parameter RoleArn is not valid."},
+	"InvalidParameter.RoleSessionName": {http.StatusBadRequest, "The specified parameter RoleSessionName is not valid."},
+	"InvalidParameter.DurationSeconds": {http.StatusBadRequest, "The specified parameter DurationSeconds is not valid."},
+	"EntityNotExist.Role":              {http.StatusNotFound, "The specified role does not exist."},
+}
+
+var errorCatalogue = func() map[string]wording {
+	all := map[string]wording{}
+	for _, part := range []map[string]wording{documentedErrors, gatewayErrors, actionErrors} {
+		maps.Copy(all, part)
+	}
+	return all
+}()
+
+// refuse is the error of a code in the catalogue; an unknown code is a 400 without much to say.
+func refuse(code string) *apiError {
+	w, ok := errorCatalogue[code]
+	if !ok {
+		w = wording{http.StatusBadRequest, "The request is refused."}
+	}
+	return &apiError{status: w.status, code: code, message: w.message}
+}

@@ -1,0 +1,175 @@
+package emulator
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/process"
+)
+
+// Emulator is the state of the emulated API, and the http.Handler that serves it. It is safe for many
+// goroutines. Close must be called, or commands outlive it.
+type Emulator struct {
+	options Options
+	clock   clock.Clock
+	log     *slog.Logger
+	// id marks every process of this emulator, so that Close can find them.
+	id         string
+	scratch    string
+	ownScratch bool
+	tokens     tokenSigner
+
+	keys     *keyring
+	faults   *faultSet
+	calls    *callMemory
+	listener listener
+
+	// ctx ends with Close; runs counts the goroutines that follow commands.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	runs   sync.WaitGroup
+
+	// mu guards everything below it, and the instances, invocations and rows reached from it.
+	mu        sync.Mutex
+	closed    bool
+	instances map[string]*instance
+	commands  map[string]*command
+	store     store
+	// submitted remembers what a ClientToken has started.
+	submitted map[submission]submitted
+	lag       visibilityLag
+}
+
+// instance is an Instance and whoever waits for it to change.
+type instance struct {
+	Instance
+	// changed is closed, and replaced, whenever the status or the agent changes.
+	changed chan struct{}
+}
+
+var errClosed = errors.New("the emulator is closed")
+
+// New makes an emulator that serves nothing yet: call Start, or use it as an http.Handler.
+func New(options Options) (*Emulator, error) {
+	options = options.withDefaults()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	e := &Emulator{
+		options: options, clock: options.Clock, log: options.Logger,
+		id: rand.Text(), scratch: options.ScratchDir, tokens: newTokenSigner(),
+		keys: newKeyring(), faults: newFaultSet(), calls: newCallMemory(),
+		ctx: ctx, cancel: cancel,
+		instances: map[string]*instance{}, commands: map[string]*command{},
+		store: newStore(), submitted: map[submission]submitted{},
+	}
+	for _, key := range options.AccessKeys {
+		e.AddAccessKey(key)
+	}
+	for _, i := range options.Instances {
+		if err := e.AddInstance(i); err != nil {
+			cancel(err)
+			return nil, err
+		}
+	}
+	if e.scratch == "" {
+		directory, err := os.MkdirTemp("", "ecs-emulator-")
+		if err != nil {
+			cancel(err)
+			return nil, fmt.Errorf("cannot make a scratch directory for the instances; set ScratchDir: %w", err)
+		}
+		e.scratch, e.ownScratch = directory, true
+	}
+	return e, nil
+}
+
+// Close stops the listener, kills every process that a command started, and removes the scratch directory if
+// New made it. It returns when no goroutine and no process of the emulator is left.
+func (e *Emulator) Close() error {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.cancel(errClosed)
+	err := e.Stop()
+	e.runs.Wait()
+	process.KillMarked(e.id)
+	if e.ownScratch {
+		err = errors.Join(err, os.RemoveAll(e.scratch))
+	}
+	return err
+}
+
+// AddAccessKey makes the pair valid from now on; one with the same ID is replaced.
+func (e *Emulator) AddAccessKey(key AccessKey) { e.keys.add(key) }
+
+// RemoveAccessKey makes the access key unknown.
+func (e *Emulator) RemoveAccessKey(id string) { e.keys.remove(id) }
+
+// AddInstance adds an instance. It fails if the region does not exist or the ID is taken.
+func (e *Emulator) AddInstance(i Instance) error {
+	if i.Name == "" {
+		i.Name = i.ID
+	}
+	if i.RegionID == "" {
+		i.RegionID = e.options.RegionIDs[0]
+	}
+	if i.AccountID == "" {
+		i.AccountID = DefaultAccountID
+	}
+	if i.Status == "" {
+		i.Status = InstanceRunning
+	}
+	if i.Agent == "" {
+		i.Agent = AgentOnline
+	}
+	if !slices.Contains(e.options.RegionIDs, i.RegionID) {
+		return fmt.Errorf("instance %s is in region %s, which the emulator does not have; add it to RegionIDs", i.ID, i.RegionID)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, taken := e.instances[i.ID]; taken || i.ID == "" {
+		return fmt.Errorf("instance ID %q is empty or taken; give every instance one of its own", i.ID)
+	}
+	e.instances[i.ID] = &instance{Instance: i, changed: make(chan struct{})}
+	return nil
+}
+
+// SetInstanceStatus starts or stops an instance. Stopping it ends the commands that run on it.
+func (e *Emulator) SetInstanceStatus(instanceID string, status InstanceStatus) error {
+	return e.changeInstance(instanceID, func(i *Instance) { i.Status = status })
+}
+
+// SetAgent changes what the agent of an instance does with the next command sent to it.
+func (e *Emulator) SetAgent(instanceID string, state AgentState) error {
+	return e.changeInstance(instanceID, func(i *Instance) { i.Agent = state })
+}
+
+func (e *Emulator) changeInstance(instanceID string, change func(*Instance)) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i, ok := e.instances[instanceID]
+	if !ok {
+		return fmt.Errorf("instance %q does not exist; add it with AddInstance", instanceID)
+	}
+	change(&i.Instance)
+	close(i.changed)
+	i.changed = make(chan struct{})
+	return nil
+}
+
+// look reads an instance and the channel that tells of its next change.
+func (e *Emulator) look(i *instance) (Instance, <-chan struct{}) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return i.Instance, i.changed
+}
+
+// now is the clock's time as the API shows it: UTC, whole seconds are cut where it is printed.
+func (e *Emulator) now() time.Time { return e.clock.Now().UTC() }

@@ -1,0 +1,202 @@
+package emulator
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/signature"
+)
+
+const (
+	// clockTolerance is how far a request's timestamp may be from the gateway's clock, either way.
+	clockTolerance = 15 * time.Minute
+	// nonceMemory is how long a nonce is remembered at least: a request is valid for no longer.
+	nonceMemory = 2 * clockTolerance
+)
+
+// AccessKey is a pair that may sign requests.
+type AccessKey struct {
+	ID     string
+	Secret string
+	// AccountID is the account that calls are counted against; empty is DefaultAccountID.
+	AccountID string
+	// SecurityToken, if set, must accompany every request, as with temporary credentials.
+	SecurityToken string
+	// ExpiresAt ends temporary credentials; zero is never.
+	ExpiresAt time.Time
+	// Disabled refuses the key with InvalidAccessKeyId.Inactive.
+	Disabled bool
+	// Principal is what GetCallerIdentity shows as ARN; empty is the account's root.
+	Principal string
+}
+
+// keyring holds the access keys and the nonces seen. It is safe for many goroutines.
+type keyring struct {
+	mu   sync.Mutex
+	keys map[string]AccessKey
+	// recent and older are two generations of nonces: forgetting a generation at once costs a call nothing,
+	// where looking through all of them would.
+	recent, older map[string]struct{}
+	recentSince   time.Time
+}
+
+func newKeyring() *keyring {
+	return &keyring{keys: map[string]AccessKey{}, recent: map[string]struct{}{}}
+}
+
+func (k *keyring) add(key AccessKey) {
+	if key.AccountID == "" {
+		key.AccountID = DefaultAccountID
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.keys[key.ID] = key
+}
+
+func (k *keyring) remove(id string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.keys, id)
+}
+
+// hasAccount says whether any key belongs to the account.
+func (k *keyring) hasAccount(accountID string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, key := range k.keys {
+		if key.AccountID == accountID {
+			return true
+		}
+	}
+	return false
+}
+
+// proof is what a request brings to show who sends it, whichever way it is signed.
+type proof struct {
+	accessKeyID, securityToken, timestamp, nonce, signature string
+	// stringToSign is computed from the request as it arrived.
+	stringToSign string
+	// sign makes the signature that is expected of the key's secret.
+	sign func(secret, stringToSign string) string
+}
+
+// authenticate checks a request in the gateway's order: access key, security token, timestamp, nonce,
+// signature. The nonce is used up by a request whose signature is right only.
+func (k *keyring) authenticate(p proof, now time.Time) (AccessKey, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	key, known := k.keys[p.accessKeyID]
+	switch {
+	case !known:
+		return AccessKey{}, refuse("InvalidAccessKeyId.NotFound")
+	case key.Disabled:
+		return AccessKey{}, refuse("InvalidAccessKeyId.Inactive")
+	case key.SecurityToken != "" && p.securityToken == "":
+		return AccessKey{}, refuse("MissingSecurityToken")
+	case key.SecurityToken != p.securityToken:
+		return AccessKey{}, refuse("InvalidSecurityToken.MismatchWithAccessKey")
+	case !key.ExpiresAt.IsZero() && !now.Before(key.ExpiresAt):
+		return AccessKey{}, refuse("InvalidSecurityToken.Expired")
+	}
+	if err := checkTimestamp(p.timestamp, now); err != nil {
+		return AccessKey{}, err
+	}
+	if now.Sub(k.recentSince) > nonceMemory {
+		k.recent, k.older, k.recentSince = map[string]struct{}{}, k.recent, now
+	}
+	nonce := p.accessKeyID + "\n" + p.nonce
+	if k.used(nonce) {
+		return AccessKey{}, refuse("SignatureNonceUsed")
+	}
+	if !signature.Equal(p.sign(key.Secret, p.stringToSign), p.signature) {
+		err := refuse("SignatureDoesNotMatch")
+		// The vendor's SDKs compare this text with their own, to tell a wrong secret from a wrong computation.
+		err.message += " server string to sign is:" + p.stringToSign
+		return AccessKey{}, err
+	}
+	k.recent[nonce] = struct{}{}
+	return key, nil
+}
+
+// used says whether the nonce was seen. The caller holds k.mu.
+func (k *keyring) used(nonce string) bool {
+	_, recently := k.recent[nonce]
+	_, before := k.older[nonce]
+	return recently || before
+}
+
+func checkTimestamp(timestamp string, now time.Time) error {
+	at, err := time.Parse(time.RFC3339, timestamp)
+	if err != nil || !strings.HasSuffix(timestamp, "Z") {
+		return refuse("InvalidTimeStamp.Format")
+	}
+	if now.Sub(at).Abs() > clockTolerance {
+		return refuse("InvalidTimeStamp.Expired")
+	}
+	return nil
+}
+
+// rpcProof reads the RPC signature out of the parameters of the query and a form body.
+func rpcProof(method string, parameters url.Values) (proof, error) {
+	for _, required := range []struct{ name, code string }{
+		{"AccessKeyId", "MissingAccessKeyId"},
+		{"Signature", "IncompleteSignature"},
+		{"Timestamp", "MissingTimestamp"},
+		{"SignatureNonce", "MissingSignatureNonce"},
+	} {
+		if parameters.Get(required.name) == "" {
+			return proof{}, refuse(required.code)
+		}
+	}
+	// A bearer token is announced as a signature type; the emulator has no such identities.
+	if parameters.Get("SignatureMethod") != "HMAC-SHA1" || parameters.Get("SignatureVersion") != "1.0" ||
+		parameters.Get("SignatureType") != "" {
+		return proof{}, refuse("InvalidSignatureMethod")
+	}
+	return proof{
+		accessKeyID:   parameters.Get("AccessKeyId"),
+		securityToken: parameters.Get("SecurityToken"),
+		timestamp:     parameters.Get("Timestamp"),
+		nonce:         parameters.Get("SignatureNonce"),
+		signature:     parameters.Get("Signature"),
+		stringToSign:  signature.RPCStringToSign(method, parameters),
+		sign:          signature.RPC,
+	}, nil
+}
+
+// acs3Required are the headers without which an ACS3 signature would protect nothing.
+var acs3Required = []string{
+	"host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce", "x-acs-content-sha256",
+}
+
+// acs3Proof reads the ACS3 signature out of the headers.
+func acs3Proof(r *http.Request, body []byte) (proof, error) {
+	authorization, err := signature.ParseAuthorization(r.Header.Get("Authorization"))
+	if err != nil {
+		return proof{}, refuse("IncompleteSignature")
+	}
+	for _, name := range acs3Required {
+		if !authorization.Signs(name) {
+			return proof{}, refuse("IncompleteSignature")
+		}
+	}
+	if r.Header.Get("x-acs-signature-nonce") == "" {
+		return proof{}, refuse("MissingSignatureNonce")
+	}
+	request := signature.ACS3Request{
+		Method: r.Method, Path: r.URL.Path, Query: r.URL.Query(), Host: r.Host, Header: r.Header,
+		SignedHeaders: authorization.SignedHeaders, Body: body,
+	}
+	return proof{
+		accessKeyID:   authorization.AccessKeyID,
+		securityToken: r.Header.Get("x-acs-security-token"),
+		timestamp:     r.Header.Get("x-acs-date"),
+		nonce:         r.Header.Get("x-acs-signature-nonce"),
+		signature:     authorization.Signature,
+		stringToSign:  request.StringToSign(),
+		sign:          signature.ACS3,
+	}, nil
+}

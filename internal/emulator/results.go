@@ -1,0 +1,166 @@
+package emulator
+
+import (
+	"iter"
+	"slices"
+)
+
+// resultsAnswer is the answer of DescribeInvocationResults.
+type resultsAnswer struct {
+	answerHead
+	Invocation struct {
+		pageAnswer
+		InvocationResults struct {
+			InvocationResult []resultAnswer `json:"InvocationResult" xml:"InvocationResult"`
+		} `json:"InvocationResults" xml:"InvocationResults"`
+	} `json:"Invocation" xml:"Invocation"`
+}
+
+// resultAnswer is one row on the wire. The OSS elements are sent with a delivery only, the two about its error
+// with a failed one only; ExitCode is absent where there is none.
+type resultAnswer struct {
+	Dropped            int        `json:"Dropped" xml:"Dropped"`
+	OssOutputDelivery  string     `json:"OssOutputDelivery,omitempty" xml:"OssOutputDelivery,omitempty"`
+	InvocationStatus   string     `json:"InvocationStatus" xml:"InvocationStatus"`
+	InstanceID         string     `json:"InstanceId" xml:"InstanceId"`
+	ExitCode           *int64     `json:"ExitCode,omitempty" xml:"ExitCode,omitempty"`
+	ErrorInfo          string     `json:"ErrorInfo" xml:"ErrorInfo"`
+	StartTime          string     `json:"StartTime" xml:"StartTime"`
+	Repeats            int        `json:"Repeats" xml:"Repeats"`
+	InvokeRecordStatus string     `json:"InvokeRecordStatus" xml:"InvokeRecordStatus"`
+	FinishedTime       string     `json:"FinishedTime" xml:"FinishedTime"`
+	OssOutputURI       *string    `json:"OssOutputUri,omitempty" xml:"OssOutputUri,omitempty"`
+	OssOutputStatus    string     `json:"OssOutputStatus,omitempty" xml:"OssOutputStatus,omitempty"`
+	OssOutputErrorCode string     `json:"OssOutputErrorCode,omitempty" xml:"OssOutputErrorCode,omitempty"`
+	OssOutputErrorInfo string     `json:"OssOutputErrorInfo,omitempty" xml:"OssOutputErrorInfo,omitempty"`
+	Username           string     `json:"Username" xml:"Username"`
+	ContainerID        string     `json:"ContainerId" xml:"ContainerId"`
+	ContainerName      string     `json:"ContainerName" xml:"ContainerName"`
+	Output             string     `json:"Output" xml:"Output"`
+	Launcher           string     `json:"Launcher" xml:"Launcher"`
+	CommandID          string     `json:"CommandId" xml:"CommandId"`
+	ErrorCode          string     `json:"ErrorCode" xml:"ErrorCode"`
+	InvokeID           string     `json:"InvokeId" xml:"InvokeId"`
+	TerminationMode    string     `json:"TerminationMode" xml:"TerminationMode"`
+	Tags               tagsAnswer `json:"Tags" xml:"Tags"`
+	StopTime           string     `json:"StopTime" xml:"StopTime"`
+}
+
+// tagsAnswer is an object around an array: the vendor's Go SDK fails on the bare array of some samples.
+type tagsAnswer struct {
+	Tag []Tag `json:"Tag" xml:"Tag"`
+}
+
+func newTagsAnswer(tags []Tag) tagsAnswer {
+	// An array, never null.
+	return tagsAnswer{Tag: append([]Tag{}, tags...)}
+}
+
+var recordFilters = []string{
+	"", RecordRunning, RecordFinished, RecordSuccess, RecordFailed, RecordPartialFailed, RecordStopped, RecordStopping,
+}
+
+func (e *Emulator) describeInvocationResults(c *Call) (any, error) {
+	q, err := resultsQuery(c)
+	if err != nil {
+		return nil, err
+	}
+	p, err := e.paging(c, q.filters())
+	if err != nil {
+		return nil, err
+	}
+	answer := &resultsAnswer{answerHead: answerHead{c.requestID}}
+	results := &answer.Invocation.InvocationResults.InvocationResult
+	*results = make([]resultAnswer, 0, p.limit)
+	rows, page, err := e.listRows(c, q, p)
+	if err != nil {
+		return nil, err
+	}
+	answer.Invocation.pageAnswer = page
+	output := c.outputEncoder()
+	for _, r := range rows {
+		*results = append(*results, r.answer(output))
+	}
+	return answer, nil
+}
+
+func resultsQuery(c *Call) (query, error) {
+	q := query{
+		accountID: c.AccountID, regionID: c.RegionID, resourceGroupID: c.Parameter("ResourceGroupId"),
+		invokeID: c.Parameter("InvokeId"), instanceID: c.Parameter("InstanceId"), commandID: c.Parameter("CommandId"),
+		recorded: c.Parameter("InvokeRecordStatus"), history: c.boolean("IncludeHistory"),
+	}
+	if !slices.Contains(recordFilters, q.recorded) {
+		return query{}, refuse("InvalidParameter.InvokeRecordStatus")
+	}
+	if q.history && q.invokeID == "" {
+		return query{}, refuse("MissingParameter.InvokeId")
+	}
+	var err error
+	q.tags, err = c.tags()
+	return q, err
+}
+
+// filters is what a page token is bound to.
+func (q query) filters() any {
+	return []any{q.resourceGroupID, q.invokeID, q.instanceID, q.commandID, q.recorded, q.history, q.tags}
+}
+
+// shownRow is a copy of a row as an answer shows it.
+type shownRow struct {
+	Row
+	tags []Tag
+}
+
+// listRows copies the rows of a page.
+func (e *Emulator) listRows(c *Call, q query, p paging) ([]shownRow, pageAnswer, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if i := e.store.invocations[q.invokeID]; q.history && i != nil && i.accountID == q.accountID && !i.repeats() {
+		return nil, pageAnswer{}, refuse("InvalidParameter.IncludeHistory")
+	}
+	now := e.clock.Now()
+	matching := func(yield func(*row) bool) {
+		for r := range before(e.store.candidates(q), p.before, sequenceOfRow) {
+			if q.match(r, now) && !yield(r) {
+				return
+			}
+		}
+	}
+	rows, page := takePage(e, p, iter.Seq[*row](matching), sequenceOfRow, c.losePage)
+	shown := make([]shownRow, len(rows))
+	for n, r := range rows {
+		shown[n] = r.show()
+	}
+	return shown, page, nil
+}
+
+func sequenceOfRow(r *row) uint64 { return r.sequence }
+
+// show copies what the API shows of the row. The caller holds Emulator.mu.
+func (r *row) show() shownRow {
+	shown := shownRow{Row: r.Row, tags: r.invocation.tags}
+	shown.InvokeRecordStatus = r.recordStatus()
+	shown.InvocationStatus = firstOf(r.override, r.InvocationStatus)
+	if r.printing != nil && !r.invocation.repeats() {
+		shown.Output, shown.Dropped = r.printing.Snapshot()
+	}
+	return shown
+}
+
+func (r shownRow) answer(output func([]byte) string) resultAnswer {
+	answer := resultAnswer{
+		Dropped: r.Dropped, OssOutputDelivery: r.OSSOutput.Delivery, InvocationStatus: r.InvocationStatus,
+		InstanceID: r.InstanceID, ExitCode: r.ExitCode, ErrorInfo: r.ErrorInfo, StartTime: stamp(r.StartTime),
+		Repeats: r.Repeats, InvokeRecordStatus: r.InvokeRecordStatus, FinishedTime: stamp(r.FinishedTime),
+		OssOutputStatus: r.OSSOutput.Status, OssOutputErrorCode: r.OSSOutput.ErrorCode,
+		OssOutputErrorInfo: r.OSSOutput.ErrorInfo, Username: r.Username, ContainerID: r.ContainerID,
+		ContainerName: r.ContainerName, Output: output(r.Output), Launcher: r.Launcher, CommandID: r.CommandID,
+		ErrorCode: r.ErrorCode, InvokeID: r.InvokeID, TerminationMode: r.TerminationMode,
+		Tags: newTagsAnswer(r.tags), StopTime: stamp(r.StopTime),
+	}
+	if r.OSSOutput.Delivery != "" {
+		answer.OssOutputURI = &r.OSSOutput.URI
+	}
+	return answer
+}

@@ -1,0 +1,141 @@
+package emulator
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+)
+
+// maxRate is the longest interval of a rate(...) schedule.
+const maxRate = 7 * 24 * time.Hour
+
+// schedule is a Frequency. next is the first run after a time; a zero time is none any more.
+type schedule interface {
+	next(after time.Time) time.Time
+}
+
+type rateSchedule time.Duration
+
+func (s rateSchedule) next(after time.Time) time.Time { return after.Add(time.Duration(s)) }
+
+type atSchedule time.Time
+
+func (s atSchedule) next(after time.Time) time.Time {
+	if at := time.Time(s); at.After(after) {
+		return at
+	}
+	return time.Time{}
+}
+
+type cronSchedule struct {
+	cron.Schedule
+	// year is the optional seventh field; 0 is any.
+	year int
+}
+
+func (s cronSchedule) next(after time.Time) time.Time {
+	if s.year > after.Year() {
+		after = time.Date(s.year, time.January, 1, 0, 0, 0, 0, after.Location()).Add(-time.Second)
+	}
+	next := s.Next(after)
+	if s.year != 0 && next.Year() != s.year {
+		return time.Time{}
+	}
+	return next
+}
+
+var rateExpression = regexp.MustCompile(`^rate\((\d+)([smhd])\)$`)
+
+// parseFrequency reads rate(5m), at(2006-01-02 15:04:05 zone) or a cron expression of six fields, with an optional
+// year and an optional time zone behind them. Times without a zone are UTC. An empty one is no schedule.
+func parseFrequency(frequency string, minRate time.Duration) (schedule, error) {
+	invalid := refuse("InvalidParam.Frequency")
+	if frequency == "" {
+		return nil, nil
+	}
+	if match := rateExpression.FindStringSubmatch(frequency); match != nil {
+		units := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}
+		n, err := strconv.Atoi(match[1])
+		interval := time.Duration(n) * units[match[2]]
+		if err != nil || n > int(maxRate/time.Second) || interval < minRate || interval > maxRate {
+			return nil, invalid
+		}
+		return rateSchedule(interval), nil
+	}
+	if text, isAt := strings.CutPrefix(frequency, "at("); isAt {
+		return parseAt(strings.TrimSuffix(text, ")"))
+	}
+	return parseCron(frequency)
+}
+
+func parseAt(text string) (schedule, error) {
+	fields := strings.Fields(text)
+	zone := time.UTC
+	var err error
+	if len(fields) == 3 {
+		zone, err = parseZone(fields[2])
+	}
+	if err != nil || len(fields) < 2 || len(fields) > 3 {
+		return nil, refuse("InvalidParam.Frequency")
+	}
+	at, err := time.ParseInLocation(time.DateTime, fields[0]+" "+fields[1], zone)
+	if err != nil {
+		return nil, refuse("InvalidParam.Frequency")
+	}
+	return atSchedule(at), nil
+}
+
+func parseCron(text string) (schedule, error) {
+	fields := strings.Fields(text)
+	zone, year := time.UTC, 0
+	if n := len(fields); n > 6 {
+		if found, err := parseZone(fields[n-1]); err == nil {
+			zone, fields = found, fields[:n-1]
+		}
+	}
+	if len(fields) == 7 {
+		var err error
+		if fields[6] != "*" {
+			year, err = strconv.Atoi(fields[6])
+		}
+		if err != nil {
+			return nil, refuse("InvalidParam.Frequency")
+		}
+		fields = fields[:6]
+	}
+	parser := cron.NewParser(cron.Second | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
+	if len(fields) != 6 {
+		return nil, refuse("InvalidParam.Frequency")
+	}
+	parsed, err := parser.Parse("CRON_TZ=" + zone.String() + " " + strings.Join(fields, " "))
+	if err != nil {
+		return nil, refuse("InvalidParam.Frequency")
+	}
+	if spec, ok := parsed.(*cron.SpecSchedule); ok {
+		spec.Location = zone
+	}
+	return cronSchedule{Schedule: parsed, year: year}, nil
+}
+
+var offsetZone = regexp.MustCompile(`^(?:GMT|UTC)([+-])(\d{1,2})(?::(\d{2}))?$`)
+
+// parseZone reads a name of the time zone database, or an offset such as GMT+8:00.
+func parseZone(name string) (*time.Location, error) {
+	match := offsetZone.FindStringSubmatch(name)
+	if match == nil {
+		if !strings.ContainsAny(name, "/") && name != "UTC" && name != "GMT" {
+			return nil, refuse("InvalidParam.Frequency")
+		}
+		return time.LoadLocation(name)
+	}
+	hours, _ := strconv.Atoi(match[2])
+	minutes, _ := strconv.Atoi(match[3])
+	seconds := hours*3600 + minutes*60
+	if match[1] == "-" {
+		seconds = -seconds
+	}
+	return time.FixedZone(name, seconds), nil
+}

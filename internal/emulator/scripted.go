@@ -1,0 +1,128 @@
+package emulator
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Scripted is an invocation without a process: its rows say what they are told to.
+type Scripted struct {
+	// ID is unique.
+	ID string
+	// AccountID: empty is DefaultAccountID.
+	AccountID string
+	// RegionID: empty is the first region that exists.
+	RegionID        string
+	ResourceGroupID string
+	// CommandID: empty is one made from the ID. Rows take it where they have none.
+	CommandID string
+	// RepeatMode: empty is RepeatOnce. With RepeatPeriod it has a history.
+	RepeatMode string
+	Tags       []Tag
+	// CreatedAt: zero is now.
+	CreatedAt time.Time
+	// Rows are its live rows, one per instance; the instances need not exist.
+	Rows []Row
+}
+
+// PutInvocation adds a scripted invocation, or replaces the one with its ID. It counts as the newest.
+func (e *Emulator) PutInvocation(s Scripted) error {
+	if s.ID == "" {
+		return errors.New("a scripted invocation has no ID; give it one, such as t-1")
+	}
+	s.RegionID = firstOf(s.RegionID, e.options.RegionIDs[0])
+	if !slices.Contains(e.options.RegionIDs, s.RegionID) {
+		return fmt.Errorf("region %q does not exist; add it to RegionIDs", s.RegionID)
+	}
+	if s.CreatedAt.IsZero() {
+		s.CreatedAt = e.now()
+	}
+	accountID := firstOf(s.AccountID, DefaultAccountID)
+	i := &invocation{
+		id: s.ID, accountID: accountID, regionID: s.RegionID, resourceGroupID: s.ResourceGroupID,
+		command: &command{
+			id: firstOf(s.CommandID, "c-"+s.ID), accountID: accountID, regionID: s.RegionID,
+			name: s.ID, commandType: shellScript,
+		},
+		repeatMode: firstOf(s.RepeatMode, RepeatOnce), tags: slices.Clone(s.Tags), created: s.CreatedAt,
+		timeout: defaultTimeout * time.Second, username: defaultUsername, terminationMode: terminateProcess,
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if old := e.store.invocations[s.ID]; old != nil {
+		e.store.forget(old)
+	}
+	e.store.addInvocation(i)
+	for _, r := range s.Rows {
+		e.store.addRow(i, i.scriptedRow(r))
+	}
+	return nil
+}
+
+// PutRow sets a live row of an invocation that exists, or adds it.
+func (e *Emulator) PutRow(r Row) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i := e.store.invocations[r.InvokeID]
+	if i == nil {
+		return unknownInvocation(r.InvokeID)
+	}
+	if old := i.row(r.InstanceID); old != nil {
+		old.Row, old.updatedAt = i.scriptedRow(r).Row, e.now()
+		return nil
+	}
+	e.store.addRow(i, i.scriptedRow(r))
+	return nil
+}
+
+// UpdateRow changes a live row. A row that a process stands behind is changed again when that goes on.
+func (e *Emulator) UpdateRow(invokeID, instanceID string, change func(*Row)) error {
+	now := e.now()
+	return e.changeRow(invokeID, instanceID, func(r *row) {
+		change(&r.Row)
+		r.updatedAt = now
+	})
+}
+
+// PutHistory adds the row of a past run to an invocation that exists and has a history.
+func (e *Emulator) PutHistory(r Row) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i := e.store.invocations[r.InvokeID]
+	switch {
+	case i == nil:
+		return unknownInvocation(r.InvokeID)
+	case !i.repeats():
+		return fmt.Errorf("invocation %q runs once and has no history; put it with RepeatPeriod", r.InvokeID)
+	}
+	e.store.addHistory(i, i.scriptedRow(r))
+	return nil
+}
+
+// Rows returns copies of the live rows of an invocation, in the order in which they were made; none if it does not
+// exist. They are the truth, whatever lag, hiding and faults show.
+func (e *Emulator) Rows(invokeID string) []Row {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i := e.store.invocations[invokeID]
+	if i == nil {
+		return nil
+	}
+	rows := make([]Row, len(i.rows))
+	for n, r := range i.rows {
+		rows[n] = r.show().Row
+		rows[n].InvocationStatus = r.InvocationStatus
+	}
+	return rows
+}
+
+// scriptedRow is a row as it was told to be, with the invocation's own IDs where it has none.
+func (i *invocation) scriptedRow(r Row) *row {
+	r.InvokeID, r.CommandID = i.id, firstOf(r.CommandID, i.command.id)
+	r.InvocationStatus = firstOf(r.InvocationStatus, StatusPending)
+	r.Username = firstOf(r.Username, i.username)
+	r.TerminationMode = firstOf(r.TerminationMode, i.terminationMode)
+	return &row{Row: r, invocation: i, updatedAt: i.created}
+}

@@ -1,0 +1,153 @@
+package emulator
+
+import (
+	"iter"
+	"slices"
+	"sort"
+	"time"
+)
+
+// scopeKey names what one listing can see.
+type scopeKey struct{ accountID, regionID string }
+
+// scope is everything of one account in one region, in the order of making. Emulator.mu guards it.
+type scope struct {
+	rows        []*row
+	invocations []*invocation
+}
+
+// store holds the invocations. Emulator.mu guards it.
+type store struct {
+	sequence    uint64
+	scopes      map[scopeKey]*scope
+	invocations map[string]*invocation
+}
+
+func newStore() store {
+	return store{scopes: map[scopeKey]*scope{}, invocations: map[string]*invocation{}}
+}
+
+func (s *store) scope(accountID, regionID string) *scope {
+	key := scopeKey{accountID, regionID}
+	if s.scopes[key] == nil {
+		s.scopes[key] = &scope{}
+	}
+	return s.scopes[key]
+}
+
+func (s *store) next() uint64 {
+	s.sequence++
+	return s.sequence
+}
+
+func (s *store) addInvocation(i *invocation) {
+	i.sequence = s.next()
+	s.invocations[i.id] = i
+	scope := s.scope(i.accountID, i.regionID)
+	scope.invocations = append(scope.invocations, i)
+}
+
+// addRow adds a live row to its invocation.
+func (s *store) addRow(i *invocation, r *row) {
+	r.invocation, r.sequence = i, s.next()
+	i.rows = append(i.rows, r)
+	scope := s.scope(i.accountID, i.regionID)
+	scope.rows = append(scope.rows, r)
+}
+
+// addHistory adds the row of a past run to its invocation.
+func (s *store) addHistory(i *invocation, r *row) {
+	r.invocation, r.sequence = i, s.next()
+	i.history = append(i.history, r)
+}
+
+func (s *store) forget(i *invocation) {
+	delete(s.invocations, i.id)
+	scope := s.scope(i.accountID, i.regionID)
+	scope.invocations = slices.DeleteFunc(scope.invocations, func(other *invocation) bool { return other == i })
+	scope.rows = slices.DeleteFunc(scope.rows, func(r *row) bool { return r.invocation == i })
+}
+
+// query is the question of DescribeInvocationResults, complete but for paging.
+type query struct {
+	accountID, regionID, resourceGroupID      string
+	invokeID, instanceID, commandID, recorded string
+	history                                   bool
+	tags                                      []Tag
+}
+
+// candidates are the rows among which the answer to q is found, in the order of making: those of one invocation
+// if q names it, all of the account and region otherwise.
+func (s *store) candidates(q query) []*row {
+	if q.invokeID == "" {
+		return s.scope(q.accountID, q.regionID).rows
+	}
+	i := s.invocations[q.invokeID]
+	switch {
+	case i == nil || i.accountID != q.accountID || i.regionID != q.regionID:
+		return nil
+	case q.history:
+		return i.history
+	}
+	return i.rows
+}
+
+// match says whether r answers q, now.
+func (q query) match(r *row, now time.Time) bool {
+	i := r.invocation
+	return !r.hidden && !r.visibleAt.After(now) &&
+		(q.instanceID == "" || r.InstanceID == q.instanceID) &&
+		(q.commandID == "" || r.CommandID == q.commandID) &&
+		(q.resourceGroupID == "" || i.resourceGroupID == q.resourceGroupID) &&
+		containsTags(i.tags, q.tags) &&
+		(q.recorded == "" || r.isRecorded(q.recorded))
+}
+
+func containsTags(have, want []Tag) bool {
+	for _, tag := range want {
+		if !slices.Contains(have, tag) {
+			return false
+		}
+	}
+	return true
+}
+
+// isRecorded says whether the row's invocation passes a filter by InvokeRecordStatus. Success is no status but
+// means that every instance succeeded.
+func (r *row) isRecorded(filter string) bool {
+	if filter == RecordSuccess {
+		return !slices.ContainsFunc(r.invocation.rows, func(r *row) bool { return r.InvocationStatus != StatusSuccess })
+	}
+	return r.recordStatus() == filter
+}
+
+func (r *row) recordStatus() string {
+	return firstOf(r.InvokeRecordStatus, r.invocation.recordStatus())
+}
+
+// recordStatus is the status of the whole invocation, from its live rows.
+func (i *invocation) recordStatus() string { return recordStatus(i.statuses()) }
+
+func (i *invocation) statuses() []string {
+	statuses := make([]string, len(i.rows))
+	for n, r := range i.rows {
+		statuses[n] = r.InvocationStatus
+	}
+	return statuses
+}
+
+// before yields elements newest first, from the one made before the given sequence number on; 0 is the newest.
+// elements are in the order of making.
+func before[T any](elements []T, sequence uint64, sequenceOf func(T) uint64) iter.Seq[T] {
+	end := len(elements)
+	if sequence != 0 {
+		end = sort.Search(len(elements), func(n int) bool { return sequenceOf(elements[n]) >= sequence })
+	}
+	return func(yield func(T) bool) {
+		for n := end - 1; n >= 0; n-- {
+			if !yield(elements[n]) {
+				return
+			}
+		}
+	}
+}

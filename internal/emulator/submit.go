@@ -1,0 +1,198 @@
+package emulator
+
+import (
+	"crypto/sha256"
+	"math"
+	"net/url"
+	"slices"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	maxInstances   = 100
+	maxClientToken = 64
+)
+
+// submission names a ClientToken.
+type submission struct{ accountID, regionID, action, token string }
+
+// submitted is what a ClientToken has started.
+type submitted struct {
+	parameters [sha256.Size]byte
+	answer     submitAnswer
+}
+
+// submitAnswer is the answer of RunCommand and InvokeCommand.
+type submitAnswer struct {
+	answerHead
+	CommandID string `json:"CommandId,omitempty" xml:"CommandId,omitempty"`
+	InvokeID  string `json:"InvokeId" xml:"InvokeId"`
+}
+
+func (e *Emulator) runCommand(c *Call) (any, error) {
+	cmd, err := newCommand(c, contentPlainText)
+	if err != nil {
+		return nil, err
+	}
+	i, err := newInvocation(c, cmd)
+	if err != nil {
+		return nil, err
+	}
+	return e.submit(c, i, c.boolean("KeepCommand"), submitAnswer{
+		answerHead: answerHead{c.requestID}, CommandID: cmd.id, InvokeID: i.id,
+	})
+}
+
+// newInvocation reads what RunCommand and InvokeCommand have in common.
+func newInvocation(c *Call, cmd *command) (*invocation, error) {
+	i := &invocation{
+		id: newID("t-emu"), accountID: c.AccountID, regionID: c.RegionID,
+		resourceGroupID: c.Parameter("ResourceGroupId"), command: cmd, frequency: c.Parameter("Frequency"),
+		username: firstOf(c.Parameter("Username"), defaultUsername), workingDir: firstOf(c.Parameter("WorkingDir"), cmd.workingDir),
+		launcher: firstOf(c.Parameter("Launcher"), cmd.launcher), timeout: cmd.timeout,
+		containerID: c.Parameter("ContainerId"), containerName: c.Parameter("ContainerName"),
+		ossDelivery: c.Parameter("OssOutputDelivery"),
+	}
+	if utf8.RuneCountInString(i.username) > maxUsername {
+		return nil, refuse("Username.ExceedLimit")
+	}
+	if len(i.launcher) > maxLauncher {
+		return nil, refuse("Launcher.ExceedLimit")
+	}
+	var err error
+	if i.terminationMode, err = terminationMode(c, cmd.terminationMode); err != nil {
+		return nil, err
+	}
+	if i.parameters, err = c.commandParameters(cmd); err != nil {
+		return nil, err
+	}
+	if i.repeatMode, err = repeatMode(c.Parameter("RepeatMode"), i.frequency); err != nil {
+		return nil, err
+	}
+	i.tags, err = c.tags()
+	return i, err
+}
+
+// repeatMode applies the documented rule that a Frequency forces Period.
+func repeatMode(mode, frequency string) (string, error) {
+	switch {
+	case frequency != "":
+		return RepeatPeriod, nil
+	case mode == RepeatPeriod:
+		return "", refuse("MissingParam.Frequency")
+	case mode == "" || mode == RepeatOnce:
+		return RepeatOnce, nil
+	case mode == RepeatDryRun:
+		return RepeatDryRun, nil
+	}
+	return "", refuse("InvalidParameter.RepeatMode")
+}
+
+// targets are the instances that a submitting call names.
+func (e *Emulator) targets(c *Call) ([]*instance, error) {
+	ids := c.list("InstanceId")
+	switch {
+	case len(ids) == 0:
+		return nil, refuse("MissingParameter.InstanceId")
+	case len(ids) > maxInstances:
+		return nil, refuse("InstanceIds.ExceedLimit")
+	}
+	slices.Sort(ids)
+	found := make([]*instance, 0, len(ids))
+	for _, id := range slices.Compact(ids) {
+		i := e.instances[id]
+		if i == nil || i.AccountID != c.AccountID || i.RegionID != c.RegionID {
+			return nil, refuse("InvalidInstance.NotFound")
+		}
+		found = append(found, i)
+	}
+	return found, nil
+}
+
+// submit starts the invocation on its instances, unless the call's ClientToken has started one before.
+func (e *Emulator) submit(c *Call, i *invocation, keepCommand bool, answer submitAnswer) (any, error) {
+	plan, err := parseFrequency(i.frequency, e.options.MinRate)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, refuse("ServiceUnavailable")
+	}
+	key := submission{c.AccountID, c.RegionID, c.Action, c.Parameter("ClientToken")}
+	parameters := hashParameters(c.parameters)
+	if earlier, repeated := e.submitted[key]; repeated && key.token != "" {
+		if earlier.parameters != parameters {
+			return nil, refuse("IdempotentParameterMismatch")
+		}
+		earlier.answer.RequestID = c.requestID
+		return earlier.answer, nil
+	}
+	if !validClientToken(key.token) {
+		return nil, refuse("InvalidParameter.ClientToken")
+	}
+	targets, err := e.targets(c)
+	if err != nil {
+		return nil, err
+	}
+	if i.repeatMode == RepeatDryRun {
+		// A dry run is checked as any other and leaves nothing behind.
+		return answer, nil
+	}
+	if keepCommand {
+		e.commands[i.command.id] = i.command
+	}
+	if key.token != "" {
+		e.submitted[key] = submitted{parameters, answer}
+	}
+	i.created = e.now()
+	e.store.addInvocation(i)
+	for n, target := range targets {
+		r := newRow(i, target.ID)
+		r.visibleAt = i.created.Add(e.lag.of(n))
+		e.store.addRow(i, r)
+		e.launch(i, r, target, plan)
+	}
+	return answer, nil
+}
+
+func newRow(i *invocation, instanceID string) *row {
+	r := &row{updatedAt: i.created, Row: Row{
+		InvokeID: i.id, InstanceID: instanceID, CommandID: i.command.id, InvocationStatus: StatusPending,
+		Username: i.username, Launcher: i.launcher, TerminationMode: i.terminationMode,
+		ContainerID: i.containerID, ContainerName: i.containerName,
+	}}
+	if i.ossDelivery != "" {
+		r.OSSOutput = OSSOutput{Delivery: i.ossDelivery, Status: ossInProgress}
+	}
+	return r
+}
+
+func validClientToken(token string) bool {
+	return len(token) <= maxClientToken && !slices.ContainsFunc([]byte(token), func(b byte) bool { return b >= utf8.RuneSelf })
+}
+
+// hashParameters identifies what a call asks for, whoever signed it and when.
+func hashParameters(parameters url.Values) [sha256.Size]byte {
+	asked := url.Values{}
+	for name, values := range parameters {
+		switch name {
+		case "Signature", "SignatureNonce", "SignatureMethod", "SignatureVersion", "SignatureType", "Timestamp",
+			"AccessKeyId", "SecurityToken", "Format":
+		default:
+			asked[name] = values
+		}
+	}
+	return sha256.Sum256([]byte(asked.Encode()))
+}
+
+// invokeTimeout reads the Timeout of InvokeCommand, which overrides the command's.
+func (c *Call) invokeTimeout(fallback time.Duration) (time.Duration, error) {
+	if c.Parameter("Timeout") == "" {
+		return fallback, nil
+	}
+	seconds, err := c.integer("Timeout", 0, minInvokeTimeout, math.MaxInt32, "InvalidParam.Timeout")
+	return time.Duration(seconds) * time.Second, err
+}
