@@ -93,6 +93,8 @@ var actionErrors = map[string]wording{
 	"InvalidParam.Timeout":             {http.StatusBadRequest, "The specified parameter Timeout is not valid."},
 	"InvalidParam.Frequency":           {http.StatusBadRequest, "The specified parameter Frequency is not valid."},
 	"MissingParam.Frequency":           {http.StatusBadRequest, "The parameter Frequency must be specified when RepeatMode is Period."},
+	"InvalidParameter.Name":            {http.StatusBadRequest, "The specified parameter Name is not valid."},
+	"InvalidParameter.InstanceIds":     {http.StatusBadRequest, "The specified parameter InstanceIds is not valid."},
 	"InvalidParameter.RepeatMode":      {http.StatusBadRequest, "The specified parameter RepeatMode is not valid."},
 	"InvalidParameter.ClientToken":     {http.StatusBadRequest, "The specified parameter ClientToken is not valid."},
 	"InvalidParameter.WorkingDir":      {http.StatusBadRequest, "The specified parameter WorkingDir is not valid."},

@@ -28,10 +28,11 @@ type Emulator struct {
 	ownScratch bool
 	tokens     tokenSigner
 
-	keys     *keyring
-	faults   *faultSet
-	calls    *callMemory
-	listener listener
+	keys   *keyring
+	faults *faultSet
+	calls  *callMemory
+	api    listener
+	admin  listener
 
 	// ctx ends with Close; runs counts the goroutines that follow commands.
 	ctx    context.Context
@@ -90,14 +91,14 @@ func New(options Options) (*Emulator, error) {
 	return e, nil
 }
 
-// Close stops the listener, kills every process that a command started, and removes the scratch directory if
+// Close stops the listeners, kills every process that a command started, and removes the scratch directory if
 // New made it. It returns when no goroutine and no process of the emulator is left.
 func (e *Emulator) Close() error {
 	e.mu.Lock()
 	e.closed = true
 	e.mu.Unlock()
 	e.cancel(errClosed)
-	err := e.Stop()
+	err := errors.Join(e.api.stop(), e.admin.stop())
 	e.runs.Wait()
 	process.KillMarked(e.id)
 	if e.ownScratch {

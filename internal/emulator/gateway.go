@@ -55,10 +55,19 @@ type operation struct {
 // operations are the actions by version and name.
 var operations = map[string]map[string]operation{
 	ecsVersion: {
-		"DescribeInvocationResults": {handle: (*Emulator).describeInvocationResults},
 		"RunCommand":                {handle: (*Emulator).runCommand},
+		"CreateCommand":             {handle: (*Emulator).createCommand},
+		"InvokeCommand":             {handle: (*Emulator).invokeCommand},
+		"StopInvocation":            {handle: (*Emulator).stopInvocation},
+		"DescribeInvocations":       {handle: (*Emulator).describeInvocations},
+		"DescribeInvocationResults": {handle: (*Emulator).describeInvocationResults},
+		"DescribeInstances":         {handle: (*Emulator).describeInstances},
+		"DescribeRegions":           {handle: (*Emulator).describeRegions, anywhere: true},
 	},
-	stsVersion: {},
+	stsVersion: {
+		"GetCallerIdentity": {handle: (*Emulator).getCallerIdentity, anywhere: true},
+		"AssumeRole":        {handle: (*Emulator).assumeRole, anywhere: true},
+	},
 }
 
 // ServeHTTP answers as the gateway does: GET and POST at "/", parameters in the query, in a form body or, for

@@ -29,8 +29,9 @@ type AccessKey struct {
 	ExpiresAt time.Time
 	// Disabled refuses the key with InvalidAccessKeyId.Inactive.
 	Disabled bool
-	// Principal is what GetCallerIdentity shows as ARN; empty is the account's root.
-	Principal string
+
+	// assumedRole is the ARN of the role that AssumeRole gave these credentials for.
+	assumedRole string
 }
 
 // keyring holds the access keys and the nonces seen. It is safe for many goroutines.
@@ -73,6 +74,12 @@ func (k *keyring) hasAccount(accountID string) bool {
 	}
 	return false
 }
+
+// String names the key and not its secret, so that a key printed by accident gives nothing away.
+func (k AccessKey) String() string { return "AccessKey(" + k.ID + ")" }
+
+// GoString is String.
+func (k AccessKey) GoString() string { return k.String() }
 
 // proof is what a request brings to show who sends it, whichever way it is signed.
 type proof struct {

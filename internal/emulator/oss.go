@@ -42,7 +42,7 @@ func (r *row) objectKey() (string, bool) {
 // deliverOSS tells how the delivery of a run ended. The one error that the vendor documents is that of a run
 // that has no output to deliver. The caller holds Emulator.mu.
 func (r *row) deliverOSS(end ending) {
-	if r.OSSOutput.Delivery == "" {
+	if r.OSSOutput.Status != ossInProgress {
 		return
 	}
 	key, ok := r.objectKey()

@@ -221,6 +221,9 @@ func (r *row) start(now time.Time) {
 	r.InvocationStatus, r.StartTime, r.FinishedTime = StatusRunning, now, time.Time{}
 	r.ErrorCode, r.ErrorInfo, r.ExitCode = "", "", nil
 	r.Output, r.Dropped = nil, 0
+	if r.OSSOutput.Delivery != "" {
+		r.OSSOutput = OSSOutput{Delivery: r.OSSOutput.Delivery, Status: ossInProgress}
+	}
 	r.updatedAt = now
 }
 

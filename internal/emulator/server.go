@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// listener is the part of an Emulator that an outage takes away.
+// listener is a socket and its server: the part of an Emulator that an outage takes away.
 type listener struct {
 	mu     sync.Mutex
 	server *http.Server
@@ -56,57 +56,69 @@ func (f *inFlight) wait() {
 // Start listens on an address such as 127.0.0.1:0 and serves until Stop or Close. It returns the URL of the
 // API. After Stop it may be called again, with the same address, and all state is as it was.
 func (e *Emulator) Start(address string) (string, error) {
+	return e.start(&e.api, address, e)
+}
+
+// StartAdmin serves AdminHandler on an address of its own, until Close. It returns its URL.
+func (e *Emulator) StartAdmin(address string) (string, error) {
+	return e.start(&e.admin, address, e.AdminHandler())
+}
+
+// Stop closes the listener of the API and every connection at once, as an outage does. Commands go on. Calls in
+// flight have ended when it returns.
+func (e *Emulator) Stop() error { return e.api.stop() }
+
+// Drain closes the listener of the API and waits for the calls in flight to end, or ctx. Stop or Close must
+// follow.
+func (e *Emulator) Drain(ctx context.Context) error {
+	e.api.mu.Lock()
+	server := e.api.server
+	e.api.mu.Unlock()
+	if server == nil {
+		return nil
+	}
+	return server.Shutdown(ctx)
+}
+
+func (e *Emulator) start(l *listener, address string, handler http.Handler) (string, error) {
 	if err := e.checkAddress(address); err != nil {
 		return "", err
 	}
-	e.listener.mu.Lock()
-	defer e.listener.mu.Unlock()
-	if e.ctx.Err() != nil {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case e.ctx.Err() != nil:
 		return "", errClosed
-	}
-	if e.listener.server != nil {
+	case l.server != nil:
 		return "", errors.New("the emulator is listening already; call Stop first")
 	}
 	socket, err := (&net.ListenConfig{}).Listen(e.ctx, "tcp", address)
 	if err != nil {
 		return "", fmt.Errorf("cannot listen on %s; choose another address: %w", address, err)
 	}
-	calls := newInFlight(e)
+	calls := newInFlight(handler)
 	server := &http.Server{Handler: calls, ReadHeaderTimeout: 30 * time.Second}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		_ = server.Serve(socket)
 	}()
-	e.listener.server, e.listener.done, e.listener.calls = server, done, calls
+	l.server, l.done, l.calls = server, done, calls
 	return "http://" + socket.Addr().String(), nil
 }
 
-// Stop closes the listener and every connection at once, as an outage does. Commands go on. Calls in flight
-// have ended when it returns.
-func (e *Emulator) Stop() error {
-	e.listener.mu.Lock()
-	defer e.listener.mu.Unlock()
-	if e.listener.server == nil {
+// stop ends the listener. The handlers learn it from their contexts; it waits for them.
+func (l *listener) stop() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.server == nil {
 		return nil
 	}
-	err := e.listener.server.Close()
-	<-e.listener.done
-	// The handlers were told by their contexts; the server waits for none of them.
-	e.listener.calls.wait()
-	e.listener.server = nil
+	err := l.server.Close()
+	<-l.done
+	l.calls.wait()
+	l.server = nil
 	return err
-}
-
-// Shutdown closes the listener and waits for the calls in flight, until ctx ends.
-func (e *Emulator) Shutdown(ctx context.Context) error {
-	e.listener.mu.Lock()
-	server := e.listener.server
-	e.listener.mu.Unlock()
-	if server == nil {
-		return nil
-	}
-	return errors.Join(server.Shutdown(ctx), e.Stop())
 }
 
 // checkAddress refuses to expose the emulator beyond this machine unless that was asked for.

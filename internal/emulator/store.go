@@ -95,13 +95,16 @@ func (s *store) candidates(q query) []*row {
 // match says whether r answers q, now.
 func (q query) match(r *row, now time.Time) bool {
 	i := r.invocation
-	return !r.hidden && !r.visibleAt.After(now) &&
+	return r.visible(now) &&
 		(q.instanceID == "" || r.InstanceID == q.instanceID) &&
 		(q.commandID == "" || r.CommandID == q.commandID) &&
 		(q.resourceGroupID == "" || i.resourceGroupID == q.resourceGroupID) &&
 		containsTags(i.tags, q.tags) &&
 		(q.recorded == "" || r.isRecorded(q.recorded))
 }
+
+// visible says whether the row is shown in answers, now.
+func (r *row) visible(now time.Time) bool { return !r.hidden && !r.visibleAt.After(now) }
 
 func containsTags(have, want []Tag) bool {
 	for _, tag := range want {

@@ -1,0 +1,88 @@
+package emulator
+
+import (
+	"encoding/json"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+)
+
+type regionsAnswer struct {
+	answerHead
+	Regions struct {
+		Region []regionAnswer `json:"Region" xml:"Region"`
+	} `json:"Regions" xml:"Regions"`
+}
+
+type regionAnswer struct {
+	RegionID       string `json:"RegionId" xml:"RegionId"`
+	RegionEndpoint string `json:"RegionEndpoint" xml:"RegionEndpoint"`
+	LocalName      string `json:"LocalName" xml:"LocalName"`
+	Status         string `json:"Status" xml:"Status"`
+}
+
+// describeRegions lists the regions. Every one of them has the emulator itself as its endpoint.
+func (e *Emulator) describeRegions(c *Call) (any, error) {
+	answer := &regionsAnswer{answerHead: answerHead{c.requestID}}
+	for _, id := range e.options.RegionIDs {
+		answer.Regions.Region = append(answer.Regions.Region, regionAnswer{id, c.host, id, "available"})
+	}
+	return answer, nil
+}
+
+type instancesAnswer struct {
+	answerHead
+	pageAnswer
+	Instances struct {
+		Instance []instanceAnswer `json:"Instance" xml:"Instance"`
+	} `json:"Instances" xml:"Instances"`
+}
+
+type instanceAnswer struct {
+	InstanceID   string `json:"InstanceId" xml:"InstanceId"`
+	InstanceName string `json:"InstanceName" xml:"InstanceName"`
+	RegionID     string `json:"RegionId" xml:"RegionId"`
+	Status       string `json:"Status" xml:"Status"`
+	OSType       string `json:"OSType" xml:"OSType"`
+}
+
+// describeInstances lists the instances of the account in the region by ID. Of the filters it knows InstanceIds,
+// a JSON array.
+func (e *Emulator) describeInstances(c *Call) (any, error) {
+	var wanted []string
+	if text := c.Parameter("InstanceIds"); text != "" {
+		if err := json.Unmarshal([]byte(text), &wanted); err != nil {
+			return nil, refuse("InvalidParameter.InstanceIds")
+		}
+	}
+	p, err := e.paging(c, wanted)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	// A page token holds a sequence number, and the position in the order of IDs is one: lists run from high to low.
+	var found []numbered
+	for _, id := range slices.SortedFunc(maps.Keys(e.instances), func(a, b string) int { return strings.Compare(b, a) }) {
+		i := e.instances[id]
+		if i.AccountID == c.AccountID && i.RegionID == c.RegionID && (wanted == nil || slices.Contains(wanted, id)) {
+			found = append(found, numbered{uint64(len(found)) + 1, i.Instance})
+		}
+	}
+	all := iter.Seq[numbered](before(found, p.before, sequenceOfNumbered))
+	page, about := takePage(e, p, all, sequenceOfNumbered, c.losePage)
+	answer := &instancesAnswer{answerHead: answerHead{c.requestID}, pageAnswer: about}
+	answer.Instances.Instance = make([]instanceAnswer, len(page))
+	for n, i := range page {
+		answer.Instances.Instance[n] = instanceAnswer{i.ID, i.Name, i.RegionID, string(i.Status), "linux"}
+	}
+	return answer, nil
+}
+
+type numbered struct {
+	sequence uint64
+	Instance
+}
+
+func sequenceOfNumbered(n numbered) uint64 { return n.sequence }

@@ -1,0 +1,172 @@
+package emulator
+
+import (
+	"encoding/json"
+	"iter"
+	"time"
+)
+
+// invocationsAnswer is the answer of DescribeInvocations.
+type invocationsAnswer struct {
+	answerHead
+	pageAnswer
+	Invocations struct {
+		Invocation []invocationAnswer `json:"Invocation" xml:"Invocation"`
+	} `json:"Invocations" xml:"Invocations"`
+}
+
+type invocationAnswer struct {
+	InvokeID           string     `json:"InvokeId" xml:"InvokeId"`
+	CommandID          string     `json:"CommandId" xml:"CommandId"`
+	CommandName        string     `json:"CommandName" xml:"CommandName"`
+	CommandDescription string     `json:"CommandDescription" xml:"CommandDescription"`
+	CommandType        string     `json:"CommandType" xml:"CommandType"`
+	CommandContent     string     `json:"CommandContent" xml:"CommandContent"`
+	Parameters         string     `json:"Parameters" xml:"Parameters"`
+	InvokeStatus       string     `json:"InvokeStatus" xml:"InvokeStatus"`
+	InvocationStatus   string     `json:"InvocationStatus" xml:"InvocationStatus"`
+	RepeatMode         string     `json:"RepeatMode" xml:"RepeatMode"`
+	Frequency          string     `json:"Frequency" xml:"Frequency"`
+	Timed              bool       `json:"Timed" xml:"Timed"`
+	Timeout            int        `json:"Timeout" xml:"Timeout"`
+	WorkingDir         string     `json:"WorkingDir" xml:"WorkingDir"`
+	Username           string     `json:"Username" xml:"Username"`
+	Launcher           string     `json:"Launcher" xml:"Launcher"`
+	TerminationMode    string     `json:"TerminationMode" xml:"TerminationMode"`
+	ContainerID        string     `json:"ContainerId" xml:"ContainerId"`
+	ContainerName      string     `json:"ContainerName" xml:"ContainerName"`
+	CreationTime       string     `json:"CreationTime" xml:"CreationTime"`
+	Tags               tagsAnswer `json:"Tags" xml:"Tags"`
+	InvokeInstances    struct {
+		InvokeInstance []invokeInstanceAnswer `json:"InvokeInstance" xml:"InvokeInstance"`
+	} `json:"InvokeInstances" xml:"InvokeInstances"`
+}
+
+// invokeInstanceAnswer is a row as DescribeInvocations shows it: FinishTime, where DescribeInvocationResults says
+// FinishedTime.
+type invokeInstanceAnswer struct {
+	InstanceID           string `json:"InstanceId" xml:"InstanceId"`
+	InvocationStatus     string `json:"InvocationStatus" xml:"InvocationStatus"`
+	InstanceInvokeStatus string `json:"InstanceInvokeStatus" xml:"InstanceInvokeStatus"`
+	ExitCode             *int64 `json:"ExitCode,omitempty" xml:"ExitCode,omitempty"`
+	ErrorCode            string `json:"ErrorCode" xml:"ErrorCode"`
+	ErrorInfo            string `json:"ErrorInfo" xml:"ErrorInfo"`
+	Output               string `json:"Output" xml:"Output"`
+	Dropped              int    `json:"Dropped" xml:"Dropped"`
+	Repeats              int    `json:"Repeats" xml:"Repeats"`
+	Timed                bool   `json:"Timed" xml:"Timed"`
+	CreationTime         string `json:"CreationTime" xml:"CreationTime"`
+	StartTime            string `json:"StartTime" xml:"StartTime"`
+	FinishTime           string `json:"FinishTime" xml:"FinishTime"`
+	StopTime             string `json:"StopTime" xml:"StopTime"`
+	UpdateTime           string `json:"UpdateTime" xml:"UpdateTime"`
+}
+
+// invocationFilter is the question of DescribeInvocations, complete but for paging.
+type invocationFilter struct {
+	ResourceGroupID, InvokeID, InstanceID, CommandID string
+	CommandName, CommandType, RepeatMode, Status     string
+	Tags                                             []Tag
+}
+
+func (e *Emulator) describeInvocations(c *Call) (any, error) {
+	f := invocationFilter{
+		ResourceGroupID: c.Parameter("ResourceGroupId"), InvokeID: c.Parameter("InvokeId"),
+		InstanceID: c.Parameter("InstanceId"), CommandID: c.Parameter("CommandId"), CommandType: c.Parameter("CommandType"),
+	}
+	if f.InstanceID == "" {
+		// Documented: with InstanceId these three are ignored.
+		f.CommandName, f.RepeatMode, f.Status = c.Parameter("CommandName"), c.Parameter("RepeatMode"), c.Parameter("InvokeStatus")
+	}
+	includeOutput := c.boolean("IncludeOutput")
+	if includeOutput && f.InvokeID == "" && f.InstanceID == "" {
+		return nil, refuse("InvalidParameter.IncludeOutput")
+	}
+	var err error
+	if f.Tags, err = c.tags(); err != nil {
+		return nil, err
+	}
+	p, err := e.paging(c, f)
+	if err != nil {
+		return nil, err
+	}
+	encode := c.outputEncoder()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.clock.Now()
+	matching := func(yield func(*invocation) bool) {
+		all := e.store.scope(c.AccountID, c.RegionID).invocations
+		if one := e.store.invocations[f.InvokeID]; one != nil && one.accountID == c.AccountID && one.regionID == c.RegionID {
+			all = []*invocation{one}
+		}
+		for i := range before(all, p.before, sequenceOfInvocation) {
+			if f.match(i, now) && !yield(i) {
+				return
+			}
+		}
+	}
+	page, about := takePage(e, p, iter.Seq[*invocation](matching), sequenceOfInvocation, c.losePage)
+	answer := &invocationsAnswer{answerHead: answerHead{c.requestID}, pageAnswer: about}
+	answer.Invocations.Invocation = make([]invocationAnswer, len(page))
+	for n, i := range page {
+		answer.Invocations.Invocation[n] = i.answer(f.InstanceID, includeOutput, encode, now)
+	}
+	return answer, nil
+}
+
+func sequenceOfInvocation(i *invocation) uint64 { return i.sequence }
+
+func (f invocationFilter) match(i *invocation, now time.Time) bool {
+	visible := false
+	for _, r := range i.rows {
+		visible = visible || r.visible(now) && (f.InstanceID == "" || r.InstanceID == f.InstanceID)
+	}
+	return visible &&
+		(f.InvokeID == "" || i.id == f.InvokeID) &&
+		(f.CommandID == "" || i.command.id == f.CommandID) &&
+		(f.ResourceGroupID == "" || i.resourceGroupID == f.ResourceGroupID) &&
+		(f.CommandType == "" || i.command.commandType == f.CommandType) &&
+		(f.CommandName == "" || i.command.name == f.CommandName) &&
+		(f.RepeatMode == "" || i.repeatMode == f.RepeatMode) &&
+		(f.Status == "" || i.recordStatus() == f.Status) &&
+		containsTags(i.tags, f.Tags)
+}
+
+// answer renders the invocation and its visible rows, those of one instance if it is given. The caller holds
+// Emulator.mu.
+func (i *invocation) answer(instanceID string, includeOutput bool, encode func([]byte) string, now time.Time) invocationAnswer {
+	parameters := "{}"
+	if len(i.parameters) > 0 {
+		// A map of strings cannot fail to encode.
+		encoded, _ := json.Marshal(i.parameters)
+		parameters = string(encoded)
+	}
+	a := invocationAnswer{
+		InvokeID: i.id, CommandID: i.command.id, CommandName: i.command.name, CommandDescription: i.command.description,
+		CommandType: i.command.commandType, CommandContent: encode(i.command.content), Parameters: parameters,
+		InvokeStatus: i.recordStatus(), InvocationStatus: aggregateStatus(i.statuses()), RepeatMode: i.repeatMode,
+		Frequency: i.frequency, Timed: i.repeats(), Timeout: int(i.timeout / time.Second), WorkingDir: i.workingDir,
+		Username: i.username, Launcher: i.launcher, TerminationMode: i.terminationMode, ContainerID: i.containerID,
+		ContainerName: i.containerName, CreationTime: stamp(i.created), Tags: newTagsAnswer(i.tags),
+	}
+	instances := &a.InvokeInstances.InvokeInstance
+	*instances = make([]invokeInstanceAnswer, 0, len(i.rows))
+	for _, r := range i.rows {
+		if !r.visible(now) || instanceID != "" && r.InstanceID != instanceID {
+			continue
+		}
+		shown := r.show()
+		entry := invokeInstanceAnswer{
+			InstanceID: shown.InstanceID, InvocationStatus: shown.InvocationStatus,
+			InstanceInvokeStatus: recordStatus([]string{r.InvocationStatus}), ExitCode: shown.ExitCode,
+			ErrorCode: shown.ErrorCode, ErrorInfo: shown.ErrorInfo, Dropped: shown.Dropped, Repeats: shown.Repeats,
+			Timed: i.repeats(), CreationTime: stamp(i.created), StartTime: stamp(shown.StartTime),
+			FinishTime: stamp(shown.FinishedTime), StopTime: stamp(shown.StopTime), UpdateTime: stamp(r.updatedAt),
+		}
+		if includeOutput {
+			entry.Output = encode(shown.Output)
+		}
+		*instances = append(*instances, entry)
+	}
+	return a
+}

@@ -1,0 +1,55 @@
+package emulator
+
+import "time"
+
+// stopInvocation ends an invocation, or its part on the instances named. What has not started is Cancelled at once.
+// What runs is Stopping until its processes are gone, then Terminated: so does the vendor's agent, while the page of
+// StopInvocation says that a one-time run which has started goes on. What has ended stays as it is.
+func (e *Emulator) stopInvocation(c *Call) (any, error) {
+	invokeID := c.Parameter("InvokeId")
+	if invokeID == "" {
+		return nil, refuse("MissingParameter.InvokeId")
+	}
+	instanceIDs := c.list("InstanceId")
+	if len(instanceIDs) > maxPageSize {
+		return nil, refuse("InstanceIds.ExceedLimit")
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i := e.store.invocations[invokeID]
+	if i == nil || i.accountID != c.AccountID || i.regionID != c.RegionID {
+		return nil, refuse("InvalidInvokeId.NotFound")
+	}
+	rows := i.rows
+	if len(instanceIDs) > 0 {
+		rows = nil
+		for _, id := range instanceIDs {
+			r := i.row(id)
+			if r == nil {
+				return nil, refuse("InvalidInstance.NotMatch")
+			}
+			rows = append(rows, r)
+		}
+	}
+	now := e.now()
+	for _, r := range rows {
+		r.stop(now)
+	}
+	return emptyAnswer{answerHead{c.requestID}}, nil
+}
+
+// stop asks for the end of a row. The caller holds Emulator.mu.
+func (r *row) stop(now time.Time) {
+	switch r.InvocationStatus {
+	case StatusPending, StatusScheduled:
+		r.StopTime = now
+		r.finish(endCancelled, now)
+	case StatusRunning:
+		r.StopTime, r.InvocationStatus, r.updatedAt = now, StatusStopping, now
+	default:
+		return
+	}
+	if r.cancel != nil {
+		r.cancel(errStopped)
+	}
+}
