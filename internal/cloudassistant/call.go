@@ -88,22 +88,23 @@ func (c *Client) send(
 		credentials.AccessKeyID, credentials.AccessKeySecret, credentials.SecurityToken,
 		request.GetQueryParams()["Signature"],
 	)
-	callCtx, cancel := context.WithTimeout(ctx, c.callTimeout)
-	defer cancel()
-	httpRequest, err := http.NewRequestWithContext(
-		callCtx, request.GetMethod(), request.BuildUrl(), request.GetBodyReader())
-	if err != nil {
-		// The text of this error is the signed URL.
-		return answer{}, internalError("the request could not be built")
-	}
-	for name, value := range request.GetHeaders() {
-		httpRequest.Header.Set(name, value)
-	}
-	return c.do(ctx, httpRequest, clean)
+	return c.do(ctx, request.GetMethod(), request.BuildUrl(), request.GetHeaders(), request.GetBodyReader(), clean)
 }
 
-// do sends a request as it is and reads the answer. The request's context ends with ctx or before.
-func (c *Client) do(ctx context.Context, request *http.Request, clean sanitizer) (answer, error) {
+// do sends a request as it is, within the time of one call, and reads the answer.
+func (c *Client) do(
+	ctx context.Context, method, target string, header map[string]string, content io.Reader, clean sanitizer,
+) (answer, error) {
+	callCtx, cancel := context.WithTimeout(ctx, c.callTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(callCtx, method, target, content)
+	if err != nil {
+		// The text of this error is the URL, which may be signed.
+		return answer{}, internalError("the request could not be built")
+	}
+	for name, value := range header {
+		request.Header.Set(name, value)
+	}
 	request.Header.Set("User-Agent", c.userAgent)
 	response, err := c.http.Do(request)
 	if err != nil {
