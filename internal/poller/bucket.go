@@ -1,0 +1,227 @@
+package poller
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+	"k8s.io/utils/clock"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+const (
+	// backoff is what a throttle answer leaves of the rate.
+	backoff = 0.5
+	// recovery is the share of the full rate that comes back in a minute without a throttle answer: the vendor
+	// counts by the minute, so a faster climb would not be judged before it is over.
+	recovery = 0.1
+	// floor is the least share of the full rate. The pauses already keep within the quota whoever is above it.
+	floor = 1.0 / 16
+	// probePatience is how long a probe may take before another is sent: a hung connection must not hold up
+	// everybody else.
+	probePatience = 10 * time.Second
+)
+
+// bucket rations the calls that are counted together: those of one account in one region, whoever makes them.
+// It is a token bucket that a throttle answer pauses. After a pause one call is made as a probe; if that is not
+// throttled the others follow, at half the earlier rate, which grows back step by step.
+type bucket struct {
+	clock  clock.WithTicker
+	jitter func() float64
+	full   rate.Limit
+	burst  int
+
+	mu      sync.Mutex
+	limiter *rate.Limiter
+	// base is the rate at the time since; full from the start.
+	base  rate.Limit
+	since time.Time
+	// pauses counts the pauses. A ticket of an earlier count was taken before the latest pause.
+	pauses int
+	// until is the end of the latest pause. From then on resuming says that no probe has passed yet.
+	until    time.Time
+	resuming bool
+	// probe is the call that tries whether the pause is over, which has until probeUntil to answer.
+	probe      *ticket
+	probeUntil time.Time
+	// throttled is the series of throttle answers since the last probe that passed; nil when there is none.
+	throttled *Failure
+	// moved is closed, and replaced, when what callers wait for may have happened.
+	moved chan struct{}
+}
+
+// ticket is the right to make one call. It is handed back with the outcome of the call.
+type ticket struct {
+	pauses int
+}
+
+func newBucket(c clock.WithTicker, jitter func() float64, qps float64, burst int) *bucket {
+	full := rate.Limit(qps)
+	return &bucket{
+		clock: c, jitter: jitter, full: full, burst: burst,
+		limiter: rate.NewLimiter(full, burst), base: full, since: c.Now(),
+		moved: make(chan struct{}),
+	}
+}
+
+// take waits for the right to make one call. It returns errPaused if the bucket rests or comes to rest while
+// the caller waits, and ctx's error if that ends first.
+func (b *bucket) take(ctx context.Context) (*ticket, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.probing() {
+		if err := b.wait(ctx, b.probeUntil); err != nil {
+			return nil, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	now := b.clock.Now()
+	if now.Before(b.until) {
+		return nil, errPaused
+	}
+	b.limiter.SetLimitAt(now, b.rate(now))
+	token := b.limiter.ReserveN(now, 1)
+	at := now.Add(token.DelayFrom(now))
+	t := &ticket{pauses: b.pauses}
+	if b.resuming {
+		b.probe, b.probeUntil = t, at.Add(probePatience)
+	}
+	for b.clock.Now().Before(at) {
+		if err := b.wait(ctx, at); err != nil {
+			token.CancelAt(b.clock.Now())
+			b.abandon(t)
+			return nil, err
+		}
+		if b.pauses != t.pauses {
+			return nil, errPaused
+		}
+	}
+	return t, nil
+}
+
+// give hands a ticket back with the outcome of its call.
+func (b *bucket) give(t *ticket, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if t.pauses != b.pauses {
+		// It was made before the latest pause began, and tells nothing about the time after it.
+		return
+	}
+	switch cloudassistant.ClassOf(err) {
+	case cloudassistant.ClassThrottled:
+		b.pause(asError(err))
+	case cloudassistant.ClassUnavailable:
+		b.abandon(t)
+	default:
+		// A refusal for another reason passed the throttle, too.
+		b.resume()
+	}
+}
+
+func (b *bucket) pause(err *cloudassistant.Error) {
+	now := b.clock.Now()
+	b.base = max(b.rate(now)*backoff, b.full*floor)
+	b.until = pauseEnd(now, err.RetryAfter, b.jitter())
+	b.resuming = true
+	b.probe = nil
+	b.pauses++
+	// One token is there at the end of the pause, for the probe. The rest must be earned after it: a full
+	// bucket would be the very stampede that the pause is to prevent.
+	b.limiter = rate.NewLimiter(b.base, b.burst)
+	b.limiter.AllowN(b.until, b.burst-1)
+	since := now
+	if b.throttled != nil {
+		since = b.throttled.Since
+	}
+	b.throttled = &Failure{Err: err, Since: since, At: now}
+	b.move()
+}
+
+func (b *bucket) resume() {
+	if !b.resuming {
+		return
+	}
+	b.resuming = false
+	b.probe = nil
+	b.throttled = nil
+	b.since = b.clock.Now()
+	b.move()
+}
+
+// abandon lets somebody else probe, if t was the probe.
+func (b *bucket) abandon(t *ticket) {
+	if b.probe == t {
+		b.probe = nil
+		b.move()
+	}
+}
+
+// rate is what is allowed at a time, in calls a second.
+func (b *bucket) rate(now time.Time) rate.Limit {
+	if b.resuming {
+		return b.base
+	}
+	return min(b.full, b.base+b.full*rate.Limit(recovery*now.Sub(b.since).Minutes()))
+}
+
+// probing says that a probe is under way, so that everybody else waits.
+func (b *bucket) probing() bool {
+	return b.probe != nil && b.clock.Now().Before(b.probeUntil)
+}
+
+// wait unlocks the bucket until it moves or the time comes, and returns ctx's error if that ends first.
+func (b *bucket) wait(ctx context.Context, until time.Time) error {
+	moved := b.moved
+	timer := b.clock.NewTimer(until.Sub(b.clock.Now()))
+	b.mu.Unlock()
+	defer b.mu.Lock()
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-moved:
+	case <-timer.C():
+	}
+	return ctx.Err()
+}
+
+func (b *bucket) move() {
+	close(b.moved)
+	b.moved = make(chan struct{})
+}
+
+// blocked says whether a new call would be refused or have to wait for a probe: until when at most, and what is
+// closed if that changes earlier.
+func (b *bucket) blocked() (until time.Time, moved <-chan struct{}, yes bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.clock.Now().Before(b.until) {
+		return b.until, b.moved, true
+	}
+	return b.probeUntil, b.moved, b.probing()
+}
+
+// pausedUntil is the end of the latest pause; zero if there was none.
+func (b *bucket) pausedUntil() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.until
+}
+
+// failure is the series of throttle answers that goes on; nil when calls pass.
+func (b *bucket) failure() *Failure {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.throttled
+}
+
+// idle says that the bucket is as good as new.
+func (b *bucket) idle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.clock.Now()
+	return !b.resuming && b.rate(now) == b.full && b.limiter.TokensAt(now) >= float64(b.burst)
+}

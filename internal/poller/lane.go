@@ -1,0 +1,174 @@
+package poller
+
+import (
+	"container/heap"
+	"context"
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+// laneKey is whose questions a lane asks, and where.
+type laneKey struct {
+	identity cloudassistant.Identity
+	regionID string
+}
+
+// lane asks the questions of one identity in one region. Lanes share nothing but their buckets, so that one
+// whose calls hang delays no other. Its fields are guarded by the Poller's lock.
+type lane struct {
+	poller *Poller
+	key    laneKey
+	// wake has a token when the state has changed since the lane's goroutine last looked at it.
+	wake chan struct{}
+
+	questions map[questionKey]*question
+	queue     dueQueue
+	attempts  int
+	// bucket is the one that the latest attempt used; nil before. It can be another one after the credentials
+	// have changed, which the next attempt finds out.
+	bucket *bucket
+	// heldUntil is when sessions may be opened again, after opening one was throttled.
+	heldUntil time.Time
+}
+
+// run starts attempts when they are due, until ctx ends or the lane has no question left.
+func (l *lane) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		next, more := l.advance(ctx)
+		if !more {
+			return
+		}
+		next.wait(ctx, l)
+	}
+}
+
+// pending is what a lane waits for, besides being woken: a time, unless zero, or the bucket.
+type pending struct {
+	until time.Time
+	moved <-chan struct{}
+}
+
+func (n pending) wait(ctx context.Context, l *lane) {
+	var elapsed <-chan time.Time
+	if !n.until.IsZero() {
+		timer := l.poller.options.Clock.NewTimer(n.until.Sub(l.poller.options.Clock.Now()))
+		defer timer.Stop()
+		elapsed = timer.C()
+	}
+	select {
+	case <-ctx.Done():
+	case <-l.wake:
+	case <-n.moved:
+	case <-elapsed:
+	}
+}
+
+// advance starts the attempts that are due and may be made, and returns what to wait for then. It returns false,
+// and unregisters the lane, when there is nothing left to ask.
+func (l *lane) advance(ctx context.Context) (pending, bool) {
+	p := l.poller
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(l.questions) == 0 {
+		delete(p.lanes, l.key)
+		return pending{}, false
+	}
+	for len(l.queue) > 0 && l.attempts < p.options.Concurrency {
+		now := p.options.Clock.Now()
+		q := l.queue[0]
+		if q.due.After(now) {
+			return pending{until: q.due}, true
+		}
+		if l.heldUntil.After(now) {
+			return pending{until: l.heldUntil}, true
+		}
+		// Waiting here rather than in the attempts spares the sessions that they would open for nothing.
+		if l.bucket != nil {
+			if until, moved, blocked := l.bucket.blocked(); blocked {
+				return pending{until: until, moved: moved}, true
+			}
+		}
+		heap.Pop(&l.queue)
+		l.start(ctx, q)
+	}
+	return pending{}, true
+}
+
+// start begins an attempt at q.
+func (l *lane) start(ctx context.Context, q *question) {
+	_, history := q.next()
+	ctx, cancel := context.WithCancel(ctx)
+	a := &attempt{
+		question: q, history: history, cancel: cancel,
+		began: l.poller.options.Clock.Now(), before: q.live, forced: q.forced,
+	}
+	q.forced = false
+	q.attempt = a
+	l.attempts++
+	l.poller.running.Go(func() { a.run(ctx) })
+}
+
+// plan puts q where it belongs in the heap, after a change of what is known or wanted.
+func (l *lane) plan(q *question) {
+	if q.attempt != nil {
+		return
+	}
+	q.due, _ = q.next()
+	if q.index < 0 {
+		heap.Push(&l.queue, q)
+	} else {
+		heap.Fix(&l.queue, q.index)
+	}
+	if q.index == 0 {
+		l.rouse()
+	}
+}
+
+// drop removes a question that nobody wants. While an attempt at it is under way it stays, without anything
+// known: should it be wanted again, it must not be asked twice at once.
+func (l *lane) drop(q *question) {
+	if q.attempt != nil {
+		q.attempt.cancel()
+		return
+	}
+	if q.index >= 0 {
+		heap.Remove(&l.queue, q.index)
+	}
+	delete(l.questions, q.key)
+	l.rouse()
+}
+
+func (l *lane) rouse() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// dueQueue is a heap of questions, the one that is due first on top.
+type dueQueue []*question
+
+func (d dueQueue) Len() int           { return len(d) }
+func (d dueQueue) Less(i, j int) bool { return d[i].due.Before(d[j].due) }
+func (d dueQueue) Swap(i, j int) {
+	d[i], d[j] = d[j], d[i]
+	d[i].index, d[j].index = i, j
+}
+
+// Push implements heap.Interface.
+func (d *dueQueue) Push(x any) {
+	q := x.(*question)
+	q.index = len(*d)
+	*d = append(*d, q)
+}
+
+// Pop implements heap.Interface.
+func (d *dueQueue) Pop() any {
+	last := len(*d) - 1
+	q := (*d)[last]
+	(*d)[last] = nil
+	*d = (*d)[:last]
+	q.index = -1
+	return q
+}

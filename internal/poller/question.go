@@ -1,0 +1,223 @@
+package poller
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+// questionKey is a Query in comparable form, without what the lane's key says and without IncludeHistory.
+type questionKey struct {
+	resourceGroupID, invokeID, instanceID, commandID string
+	invokeRecordStatus                               cloudassistant.InvokeRecordStatus
+	contentEncoding                                  cloudassistant.ContentEncoding
+	tags                                             string
+}
+
+// canonical gives equal questions one form: filters combine with AND, so the order of tags means nothing.
+func canonical(query cloudassistant.Query) (cloudassistant.Query, questionKey) {
+	query.IncludeHistory = false
+	query.ContentEncoding = cmp.Or(query.ContentEncoding, cloudassistant.EncodingBase64)
+	key := questionKey{
+		resourceGroupID: query.ResourceGroupID, invokeID: query.InvokeID, instanceID: query.InstanceID,
+		commandID: query.CommandID, invokeRecordStatus: query.InvokeRecordStatus,
+		contentEncoding: query.ContentEncoding,
+	}
+	if len(query.Tags) > 0 {
+		query.Tags = slices.Clone(query.Tags)
+		slices.SortFunc(query.Tags, func(a, b cloudassistant.Tag) int {
+			return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(a.Value, b.Value))
+		})
+		key.tags = fmt.Sprintf("%q", query.Tags)
+	}
+	return query, key
+}
+
+// interest is what one owner wants of a question.
+type interest struct {
+	owner    Owner
+	question *question
+	history  bool
+	bounds   bounds
+	// demand is Watch.AnswerFrom, and owed since when its answer is due for the sake of OverdueAt.
+	demand time.Time
+	owed   time.Time
+	// demandFailed says that the failure of an attempt to meet the demand has been announced.
+	demandFailed bool
+	// shownThrottle says that the owner was shown a throttle answer that was given to somebody else, the end of
+	// which nobody would announce otherwise.
+	shownThrottle bool
+}
+
+// unmet says that live is not the answer that is demanded.
+func (i *interest) unmet(live *cloudassistant.Answer) bool {
+	return !i.demand.IsZero() && (live == nil || live.StartedAt.Before(i.demand))
+}
+
+// question is a query that somebody wants the answer of, and all that is known of it. The Poller's lock guards
+// it.
+type question struct {
+	lane  *lane
+	key   questionKey
+	query cloudassistant.Query
+
+	interests []*interest
+	bounds    bounds
+	// attempt is the one under way, possibly abandoned by its owners; nil when there is none.
+	attempt *attempt
+	// due is when to ask next, and index the place in the lane's heap; -1 outside of it.
+	due   time.Time
+	index int
+
+	knowledge
+}
+
+// knowledge is what attempts have found out, and the plans that follow from it.
+type knowledge struct {
+	live           *cloudassistant.Answer
+	unchangedSince time.Time
+	answered       plan
+	failure        *Failure
+	failed         plan
+	// forced asks once regardless of failed.
+	forced bool
+
+	history        *cloudassistant.Answer
+	historyFailure *Failure
+	historyFailed  plan
+	// historyStale says that the live rows have told of progress since history was asked for, and staleSince
+	// when they did.
+	historyStale bool
+	staleSince   time.Time
+
+	// heldUntil is the end of the pause that the latest attempt ran into.
+	heldUntil time.Time
+}
+
+// ignorance is the knowledge of a question that was first wanted at now.
+func ignorance(now time.Time) knowledge {
+	return knowledge{answered: plan{from: now}}
+}
+
+// join adds an owner.
+func (q *question) join(i *interest) {
+	i.question = q
+	q.interests = append(q.interests, i)
+	q.rebound()
+}
+
+// leave takes an owner away. The question itself goes with the last one.
+func (q *question) leave(i *interest) {
+	i.question = nil
+	q.interests = slices.DeleteFunc(q.interests, func(other *interest) bool { return other == i })
+	q.rebound()
+}
+
+// rebound takes the smallest intervals that any owner wants.
+func (q *question) rebound() {
+	for n, i := range q.interests {
+		if n == 0 {
+			q.bounds = i.bounds
+		}
+		q.bounds.min = min(q.bounds.min, i.bounds.min)
+		q.bounds.max = min(q.bounds.max, i.bounds.max)
+	}
+}
+
+// want changes what an owner wants to what w says.
+func (q *question) want(i *interest, w Watch, b bounds, now time.Time) {
+	if !w.AnswerFrom.Equal(i.demand) {
+		due, _ := q.owedTo(i)
+		i.demand, i.demandFailed = w.AnswerFrom, false
+		if due.After(now) {
+			// An answer that is owed already stays owed since then: demands do not hide that it is missing.
+			due = later(i.demand, now)
+		}
+		i.owed = due
+		if i.unmet(q.live) && !i.demand.After(now) && q.failure != nil {
+			q.forced = true
+		}
+	}
+	i.history, i.bounds = w.History, b
+	q.rebound()
+}
+
+// owedTo is since when the next answer is due to an owner, were there no failures, and the planned interval.
+func (q *question) owedTo(i *interest) (time.Time, time.Duration) {
+	interval := q.answered.interval(q.bounds)
+	if i.unmet(q.live) {
+		return i.owed, interval
+	}
+	return q.answered.due(q.bounds), interval
+}
+
+// liveDue is when to ask for the live rows: at the earliest time that any owner wants. A demand replaces the
+// schedule of its owner, but not that of failures.
+func (q *question) liveDue() time.Time {
+	if q.forced {
+		return time.Time{}
+	}
+	scheduled := q.answered.due(q.bounds)
+	if q.failure != nil {
+		scheduled = q.failed.due(q.bounds)
+	}
+	var due time.Time
+	for n, i := range q.interests {
+		wish := scheduled
+		if i.unmet(q.live) {
+			wish = i.demand
+			if q.failure != nil {
+				wish = later(wish, scheduled)
+			}
+		}
+		if n == 0 || wish.Before(due) {
+			due = wish
+		}
+	}
+	return due
+}
+
+// historyDue is when to ask for the earlier runs, if at all: once the live rows are known, and not while they
+// cannot be had.
+func (q *question) historyDue() (time.Time, bool) {
+	wanted := slices.ContainsFunc(q.interests, func(i *interest) bool { return i.history })
+	if !wanted || !q.historyStale || q.failure != nil || q.query.InvokeID == "" {
+		return time.Time{}, false
+	}
+	if q.historyFailure != nil {
+		return q.historyFailed.due(q.bounds), true
+	}
+	return q.staleSince, true
+}
+
+// next is when to ask next, and whether for the earlier runs: for what is due first, so that neither waits for
+// the other for ever.
+func (q *question) next() (due time.Time, history bool) {
+	due = q.liveDue()
+	if at, wanted := q.historyDue(); wanted && at.Before(due) {
+		due, history = at, true
+	}
+	return later(due, q.heldUntil), history
+}
+
+// snapshot is what an owner is shown at now.
+func (q *question) snapshot(i *interest, now time.Time) Snapshot {
+	s := Snapshot{Live: q.live, UnchangedSince: q.unchangedSince, Failure: q.failure}
+	if i.history {
+		s.History = q.history
+		if s.Failure == nil {
+			s.Failure = q.historyFailure
+		}
+	}
+	due, interval := q.owedTo(i)
+	s.OverdueAt = overdueAt(due, interval)
+	if s.Failure == nil && q.lane.bucket != nil && !now.Before(due) {
+		s.Failure = q.lane.bucket.failure()
+		i.shownThrottle = i.shownThrottle || s.Failure != nil
+	}
+	return s
+}

@@ -1,0 +1,100 @@
+package poller
+
+import (
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+// answeredLive takes in an answer about the live rows, which ended at now, and returns the owners to whom that
+// is news. differs and moved compare it with the answer before.
+func (q *question) answeredLive(answer *cloudassistant.Answer, differs, moved bool, now time.Time, jitter float64) []Owner {
+	before := q.live
+	news := differs || q.failure != nil
+	var owners []Owner
+	for _, i := range q.interests {
+		if news || i.shownThrottle || i.unmet(before) && !i.unmet(answer) {
+			owners = append(owners, i.owner)
+		}
+		i.shownThrottle = false
+	}
+
+	kind := outcomeUnchanged
+	if differs {
+		kind = outcomeChanged
+	}
+	if differs || !answer.Complete {
+		q.unchangedSince = answer.StartedAt
+	}
+	if moved {
+		q.historyStale, q.staleSince = true, now
+	}
+	q.live = answer
+	q.answered = q.answered.after(now, kind, jitter)
+	q.failure, q.failed, q.forced = nil, plan{}, false
+	return owners
+}
+
+// answeredHistory takes in an answer about the earlier runs. It is always news: it is asked for only when there
+// is some.
+func (q *question) answeredHistory(answer *cloudassistant.Answer) []Owner {
+	q.history = answer
+	q.historyStale = false
+	q.historyFailure, q.historyFailed = nil, plan{}
+	return q.historyOwners()
+}
+
+// failedLive takes in that an attempt, begun and ended at these times, gave no answer about the live rows.
+func (q *question) failedLive(err *cloudassistant.Error, began, now time.Time, jitter float64) []Owner {
+	news := q.failure == nil || q.failure.Err.Class != err.Class
+	var owners []Owner
+	for _, i := range q.interests {
+		tried := i.unmet(q.live) && !i.demandFailed && !began.Before(i.demand)
+		i.demandFailed = i.demandFailed || tried
+		if news || tried {
+			owners = append(owners, i.owner)
+		}
+	}
+	q.failure = q.failure.followedBy(err, now)
+	q.failed = q.failed.after(now, outcomeOf(err.Class), jitter)
+	return owners
+}
+
+// failedHistory takes in that an attempt gave no answer about the earlier runs. That they cannot be asked for
+// is the ordinary case of a run that is not scheduled, and no failure.
+func (q *question) failedHistory(err *cloudassistant.Error, now time.Time, jitter float64) []Owner {
+	before := q.historyFailure
+	if err.Class == cloudassistant.ClassInvalid {
+		q.historyStale = false
+		q.historyFailure, q.historyFailed = nil, plan{}
+		if before == nil {
+			return nil
+		}
+		return q.historyOwners()
+	}
+	q.historyFailure = before.followedBy(err, now)
+	q.historyFailed = q.historyFailed.after(now, outcomeOf(err.Class), jitter)
+	if before != nil && before.Err.Class == err.Class {
+		return nil
+	}
+	return q.historyOwners()
+}
+
+func (q *question) historyOwners() []Owner {
+	var owners []Owner
+	for _, i := range q.interests {
+		if i.history {
+			owners = append(owners, i.owner)
+		}
+	}
+	return owners
+}
+
+// followedBy is the series f, nil for none, continued by another failure.
+func (f *Failure) followedBy(err *cloudassistant.Error, now time.Time) *Failure {
+	since := now
+	if f != nil {
+		since = f.Since
+	}
+	return &Failure{Err: err, Since: since, At: now}
+}
