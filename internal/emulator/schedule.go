@@ -32,11 +32,14 @@ func (s atSchedule) next(after time.Time) time.Time {
 
 type cronSchedule struct {
 	cron.Schedule
+	zone *time.Location
 	// year is the optional seventh field; 0 is any.
 	year int
 }
 
 func (s cronSchedule) next(after time.Time) time.Time {
+	// An expression that names no zone itself is read in the zone of the time given.
+	after = after.In(s.zone)
 	if s.year > after.Year() {
 		after = time.Date(s.year, time.January, 1, 0, 0, 0, 0, after.Location()).Add(-time.Second)
 	}
@@ -60,7 +63,8 @@ func parseFrequency(frequency string, minRate time.Duration) (schedule, error) {
 		units := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}
 		n, err := strconv.Atoi(match[1])
 		interval := time.Duration(n) * units[match[2]]
-		if err != nil || n > int(maxRate/time.Second) || interval < minRate || interval > maxRate {
+		// The number is checked first: the product of a large one overflows.
+		if err != nil || n > int(maxRate/units[match[2]]) || interval < minRate {
 			return nil, invalid
 		}
 		return rateSchedule(interval), nil
@@ -110,14 +114,11 @@ func parseCron(text string) (schedule, error) {
 	if len(fields) != 6 {
 		return nil, refuse("InvalidParam.Frequency")
 	}
-	parsed, err := parser.Parse("CRON_TZ=" + zone.String() + " " + strings.Join(fields, " "))
+	parsed, err := parser.Parse(strings.Join(fields, " "))
 	if err != nil {
 		return nil, refuse("InvalidParam.Frequency")
 	}
-	if spec, ok := parsed.(*cron.SpecSchedule); ok {
-		spec.Location = zone
-	}
-	return cronSchedule{Schedule: parsed, year: year}, nil
+	return cronSchedule{Schedule: parsed, zone: zone, year: year}, nil
 }
 
 var offsetZone = regexp.MustCompile(`^(?:GMT|UTC)([+-])(\d{1,2})(?::(\d{2}))?$`)
