@@ -130,6 +130,9 @@ func (e *Emulator) AddInstance(i Instance) error {
 	if i.Agent == "" {
 		i.Agent = AgentOnline
 	}
+	if err := i.check(); err != nil {
+		return err
+	}
 	if !slices.Contains(e.options.RegionIDs, i.RegionID) {
 		return fmt.Errorf("instance %s is in region %s, which the emulator does not have; add it to RegionIDs", i.ID, i.RegionID)
 	}
@@ -159,7 +162,12 @@ func (e *Emulator) changeInstance(instanceID string, change func(*Instance)) err
 	if !ok {
 		return fmt.Errorf("instance %q does not exist; add it with AddInstance", instanceID)
 	}
-	change(&i.Instance)
+	changed := i.Instance
+	change(&changed)
+	if err := changed.check(); err != nil {
+		return err
+	}
+	i.Instance = changed
 	close(i.changed)
 	i.changed = make(chan struct{})
 	return nil

@@ -152,7 +152,9 @@ func TestGatewayVerifiesACS3Requests(t *testing.T) {
 		{"a changed date", func(h http.Header) { h.Set("x-acs-date", "2020-01-01T00:00:00Z") }, 400, "InvalidTimeStamp.Expired"},
 		{"a changed nonce", func(h http.Header) { h.Set("x-acs-signature-nonce", "other") }, 400, "SignatureDoesNotMatch"},
 		{"no nonce", func(h http.Header) { h.Del("x-acs-signature-nonce") }, 400, "MissingSignatureNonce"},
-		{"another algorithm", func(h http.Header) { h.Set("Authorization", "ACS3-HMAC-SM3 Credential=a,SignedHeaders=host,Signature=b") }, 400, "IncompleteSignature"},
+		{"another algorithm", func(h http.Header) {
+			h.Set("Authorization", "ACS3-HMAC-SM3 Credential=a,SignedHeaders=host,Signature=b")
+		}, 400, "IncompleteSignature"},
 		{"a bearer token", func(h http.Header) { h.Set("Authorization", "Bearer x") }, 400, "IncompleteSignature"},
 		{"too few headers signed", func(h http.Header) {
 			h.Set("Authorization", "ACS3-HMAC-SHA256 Credential="+testKeyID+",SignedHeaders=host;x-acs-date,Signature=ab")

@@ -100,6 +100,17 @@ type Instance struct {
 	Users []string
 }
 
+// check refuses states that do not exist: nothing could ever be delivered in them.
+func (i Instance) check() error {
+	if i.Status != InstanceRunning && i.Status != InstanceStopped {
+		return fmt.Errorf("status %q of instance %s is unknown; use %s or %s", i.Status, i.ID, InstanceRunning, InstanceStopped)
+	}
+	if i.Agent != AgentOnline && i.Agent != AgentOffline && i.Agent != AgentSilent {
+		return fmt.Errorf("agent state %q of instance %s is unknown; use %s, %s or %s", i.Agent, i.ID, AgentOnline, AgentOffline, AgentSilent)
+	}
+	return nil
+}
+
 // NumberedInstances are count running instances, from i-emulator0000000001 on, in a region of an account.
 func NumberedInstances(count int, regionID, accountID string) []Instance {
 	instances := make([]Instance, count)

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/ecs"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func noEnvironment(string) string { return "" }
+
+// lockedBuffer is a writer that may be read while others write.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestArguments(t *testing.T) {
+	key := []string{"--access-key-id", "id", "--access-key-secret", "hidden"}
+	tests := []struct {
+		name string
+		args []string
+		exit int
+		// want must appear on standard error, or on standard output where the exit code is 0.
+		want string
+	}{
+		{"help", []string{"--help"}, 0, "IT RUNS COMMANDS"},
+		{"no access key", nil, 2, "--access-key-id"},
+		{"no secret", key[:2], 2, "--access-key-secret"},
+		{"unknown flag", append([]string{"--port", "1"}, key...), 2, "unknown flag: --port"},
+		{"an argument", append([]string{"serve"}, key...), 2, `unexpected argument "serve"`},
+		{"negative instances", append([]string{"--instances", "-1"}, key...), 2, "--instances is -1"},
+		{"no rate", append([]string{"--min-rate", "0s"}, key...), 2, "--min-rate is 0s"},
+		{"exposed", append([]string{"--listen", "0.0.0.0:0"}, key...), 1, "--listen: listen address \"0.0.0.0:0\" is not loopback"},
+		{"admin exposed", append([]string{"--admin-listen", ":0"}, key...), 1, "--admin-listen: listen address \":0\" is not loopback"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			exit := execute(t.Context(), tt.args, noEnvironment, &stdout, &stderr)
+			text := stderr.String()
+			if exit == 0 {
+				text = stdout.String()
+			}
+			if exit != tt.exit || !strings.Contains(text, tt.want) {
+				t.Errorf("exit code %d, output %q; want %d and %q", exit, text, tt.exit, tt.want)
+			}
+			if strings.Contains(stdout.String()+stderr.String(), "hidden") {
+				t.Error("the secret is printed")
+			}
+		})
+	}
+}
+
+// The whole life of the command: it says where it listens, runs a command, logs the calls and ends on a signal.
+func TestServe(t *testing.T) {
+	environment := map[string]string{"ALIBABA_CLOUD_ACCESS_KEY_ID": "id", "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "hidden"}
+	stdout, stdoutWriter := io.Pipe()
+	stderr := &lockedBuffer{}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	exit := make(chan int, 1)
+	go func() {
+		exit <- execute(ctx, []string{"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--instances", "2", "--region", "mars-north-1"},
+			func(name string) string { return environment[name] }, stdoutWriter, stderr)
+	}()
+	lines := bufio.NewScanner(stdout)
+	read := func(prefix string) string {
+		t.Helper()
+		if !lines.Scan() {
+			t.Fatalf("standard output ended: %v\n%s", lines.Err(), stderr)
+		}
+		address, ok := strings.CutPrefix(lines.Text(), prefix)
+		if !ok {
+			t.Fatalf("line %q, want %q", lines.Text(), prefix)
+		}
+		return address
+	}
+	read("admin listening on http://127.0.0.1:")
+	address := read("listening on http://")
+
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	client, err := ecs.NewClientWithOptions("mars-north-1", sdk.NewConfig().WithScheme("HTTP").WithHttpTransport(transport),
+		credentials.NewAccessKeyCredential("id", "hidden"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.Domain = address
+	request := ecs.CreateRunCommandRequest()
+	request.Type, request.CommandContent = "RunShellScript", "echo {{password}}"
+	request.EnableParameter, request.Parameters = "true", map[string]any{"password": "letmein"}
+	request.InstanceId = &[]string{"i-emulator0000000001", "i-emulator0000000002"}
+	submitted, err := client.RunCommand(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	describe := ecs.CreateDescribeInvocationResultsRequest()
+	describe.InvokeId = submitted.InvokeId
+	described, err := client.DescribeInvocationResults(describe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(described.Invocation.InvocationResults.InvocationResult); got != 2 {
+		t.Errorf("%d rows, want 2", got)
+	}
+	describe = ecs.CreateDescribeInvocationResultsRequest()
+	describe.InvokeId, describe.PageSize = "t-\x1b[31m\nforged", "99"
+	if _, err := client.DescribeInvocationResults(describe); err == nil {
+		t.Error("a page of 99 was accepted")
+	}
+
+	cancel()
+	if code := <-exit; code != 0 {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+	log := stderr.String()
+	for _, want := range []string{
+		"run on this machine; 2 instances in mars-north-1",
+		" RunCommand account=1234567890123456 region=mars-north-1 InstanceId.1=i-emulator0000000001 code=OK ms=",
+		" DescribeInvocationResults account=1234567890123456 region=mars-north-1 InvokeId=" + submitted.InvokeId + " code=OK ms=",
+		" InvokeId=t-?[31m?forged code=400 InvalidParam.PageSize ms=",
+	} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %q:\n%s", want, log)
+		}
+	}
+	for _, secret := range []string{"hidden", "letmein", "echo", "Signature"} {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log shows %q:\n%s", secret, log)
+		}
+	}
+}
