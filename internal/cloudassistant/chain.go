@@ -92,11 +92,11 @@ func exists(path string) bool {
 }
 
 func fromEnvironment(context.Context, bool) (lease, error) {
-	return lease{credentials: Credentials{
+	return lease{credentials: seal(Credentials{
 		AccessKeyID:     os.Getenv(envAccessKeyID),
 		AccessKeySecret: os.Getenv(envAccessKeySecret),
 		SecurityToken:   os.Getenv(envSecurityToken),
-	}}, nil
+	})}, nil
 }
 
 type sdkProvider = sdkcredentials.CredentialsProvider
@@ -131,11 +131,11 @@ func fromSDK(build func() (sdkProvider, error), class Class, remedy string) leas
 		if err != nil {
 			return lease{}, sdkFailure(err, class, remedy)
 		}
-		return lease{credentials: Credentials{
+		return lease{credentials: seal(Credentials{
 			AccessKeyID:     got.AccessKeyId,
 			AccessKeySecret: got.AccessKeySecret,
 			SecurityToken:   got.SecurityToken,
-		}}, nil
+		})}, nil
 	}
 }
 

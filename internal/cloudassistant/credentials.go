@@ -23,7 +23,10 @@ func (Credentials) String() string { return redacted }
 func (Credentials) GoString() string { return redacted }
 
 // Format writes "[redacted]" for every verb: %d and %x would otherwise reach the fields.
-func (Credentials) Format(state fmt.State, _ rune) { writeRedacted(state) }
+func (Credentials) Format(state fmt.State, _ rune) {
+	// A fmt.State cannot fail.
+	_, _ = io.WriteString(state, redacted)
+}
 
 // MarshalJSON encodes as "[redacted]".
 func (Credentials) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
@@ -31,16 +34,11 @@ func (Credentials) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted 
 // LogValue logs as "[redacted]".
 func (Credentials) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-func writeRedacted(w io.Writer) {
-	// A fmt.State cannot fail.
-	_, _ = io.WriteString(w, redacted)
-}
+// sealed keeps credentials where no printer looks. The methods of Credentials do not protect what is held in an
+// unexported field, at any depth: fmt reads such a field without asking it.
+type sealed func() Credentials
 
-// opaque makes the struct that embeds it print as "[redacted]": fmt does not ask unexported fields how they
-// want to be printed.
-type opaque struct{}
-
-func (opaque) Format(state fmt.State, _ rune) { writeRedacted(state) }
+func seal(credentials Credentials) sealed { return func() Credentials { return credentials } }
 
 // CredentialProvider has credentials to sign with. Implementations are safe for many goroutines, and their
 // errors hold no secrets: an *Error, ctx's own error, or any other, which counts as worth another attempt.
@@ -57,13 +55,8 @@ type Invalidator interface {
 }
 
 // Static returns a provider of credentials that never change.
-func Static(credentials Credentials) CredentialProvider {
-	return staticProvider{credentials: credentials}
-}
+func Static(credentials Credentials) CredentialProvider { return staticProvider{seal(credentials)} }
 
-type staticProvider struct {
-	opaque
-	credentials Credentials
-}
+type staticProvider struct{ credentials sealed }
 
-func (p staticProvider) Credentials(context.Context) (Credentials, error) { return p.credentials, nil }
+func (p staticProvider) Credentials(context.Context) (Credentials, error) { return p.credentials(), nil }

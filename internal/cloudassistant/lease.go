@@ -21,7 +21,7 @@ const (
 
 // lease is credentials for a time.
 type lease struct {
-	credentials Credentials
+	credentials sealed
 	// expires is zero where the source alone knows; it is then asked every time.
 	expires time.Time
 }
@@ -34,7 +34,6 @@ type leaseFunc func(ctx context.Context, anew bool) (lease, error)
 // and outlives those who give up waiting. A failed one is told to those who waited; the next caller starts
 // another, unless the old credentials are still good: then these are served.
 type leaseProvider struct {
-	opaque
 	obtain leaseFunc
 	clock  clock.PassiveClock
 	flight singleflight.Group
@@ -70,7 +69,7 @@ func (p *leaseProvider) Credentials(ctx context.Context) (Credentials, error) {
 func (p *leaseProvider) Invalidate(stale Credentials) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.held.credentials == stale {
+	if p.held.credentials != nil && p.held.credentials() == stale {
 		p.held, p.renewAt, p.anew = lease{}, time.Time{}, true
 	}
 }
@@ -79,7 +78,10 @@ func (p *leaseProvider) Invalidate(stale Credentials) {
 func (p *leaseProvider) cached() (Credentials, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.held.credentials, p.clock.Now().Before(p.renewAt)
+	if !p.clock.Now().Before(p.renewAt) {
+		return Credentials{}, false
+	}
+	return p.held.credentials(), true
 }
 
 func (p *leaseProvider) renew(ctx context.Context) (Credentials, error) {
@@ -103,12 +105,12 @@ func (p *leaseProvider) renew(ctx context.Context) (Credentials, error) {
 	if err != nil {
 		if now.Before(p.held.expires) {
 			p.renewAt = sooner(now.Add(renewPause), p.held.expires)
-			return p.held.credentials, nil
+			return p.held.credentials(), nil
 		}
 		return Credentials{}, err
 	}
 	p.held, p.renewAt, p.anew = got, renewalOf(got, now), false
-	return got.credentials, nil
+	return got.credentials(), nil
 }
 
 // renewalOf is when to replace a lease obtained now: five minutes before its end, or halfway if it is short.

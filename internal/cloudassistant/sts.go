@@ -171,11 +171,11 @@ func decodeLease(got answer, raw []byte) (lease, error) {
 		return lease{}, malformed(got, "the answer holds no credentials")
 	}
 	return lease{
-		credentials: Credentials{
+		credentials: seal(Credentials{
 			AccessKeyID:     string(wire.AccessKeyID),
 			AccessKeySecret: string(wire.AccessKeySecret),
 			SecurityToken:   string(wire.SecurityToken),
-		},
+		}),
 		expires: wire.Expiration.Time,
 	}, nil
 }
