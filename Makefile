@@ -23,7 +23,8 @@ endif
 ##@ Try it
 .PHONY: demo
 demo: build $(ASSETS_READY) ## Everything on this machine: control plane, emulator, operator, a real command (KEEP=1 leaves it running)
-	@KUBEBUILDER_ASSETS=$(ASSETS) go run ./hack/demo $(if $(KEEP),--keep)
+	@go build -o $(BIN)/demo ./hack/demo
+	@KUBEBUILDER_ASSETS=$(ASSETS) exec $(BIN)/demo $(if $(KEEP),--keep)
 
 .PHONY: run
 run: build ## Run the operator against the current kubeconfig
@@ -99,11 +100,16 @@ build-installer: dist/install.yaml ## Write dist/install.yaml: CRD, RBAC and ope
 
 .PHONY: dist/install.yaml
 dist/install.yaml: $(ASSETS_READY)
+	@mkdir -p dist
 	@hack/installer.sh $(ASSETS)/kubectl $(IMG) > $@.tmp && mv $@.tmp $@ && echo "wrote $@"
 
 .PHONY: docker-build
 docker-build: ## Build the image IMG
 	docker build --build-arg VERSION=$(VERSION) -t $(IMG) .
+
+.PHONY: docker-push
+docker-push: ## Push the image IMG
+	docker push $(IMG)
 
 .PHONY: docker-buildx
 docker-buildx: ## Build and push IMG for PLATFORMS

@@ -19,12 +19,14 @@ type InvocationResultStatus struct {
 	// invokeID is the run that is observed: spec.invokeID, or what spec.match resolved to.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	InvokeID string `json:"invokeID,omitempty"`
 
 	// lastHandledReconcileAt echoes the annotation that last asked for an answer at once.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
 
@@ -127,12 +129,14 @@ type InstanceResult struct {
 	// instanceID is the instance.
 	//
 	// +required
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	InstanceID string `json:"instanceID"`
+	InstanceID string `json:"instanceID,omitempty"`
 
 	// commandID is the command.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	CommandID string `json:"commandID,omitempty"`
 
@@ -140,6 +144,7 @@ type InstanceResult struct {
 	// Aborted, Error, Timeout, Cancelled, Terminated, or a value added since.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Status string `json:"status,omitempty"`
 
@@ -147,6 +152,7 @@ type InstanceResult struct {
 	// It says nothing of how the run ended here.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	InvokeRecordStatus string `json:"invokeRecordStatus,omitempty"`
 
@@ -158,12 +164,14 @@ type InstanceResult struct {
 	// errorCode is the API's reason for a failure, such as ExitCodeNonzero or DeliveryTimeout.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	ErrorCode string `json:"errorCode,omitempty"`
 
 	// errorInfo is the API's sentence for errorCode.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	ErrorInfo string `json:"errorInfo,omitempty"`
 
@@ -196,30 +204,35 @@ type InstanceResult struct {
 	// username is the user of the instance's operating system who ran the command.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Username string `json:"username,omitempty"`
 
 	// launcher is the line that started the script.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Launcher string `json:"launcher,omitempty"`
 
 	// terminationMode is what is killed when the run is stopped or times out: Process or ProcessTree.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	TerminationMode string `json:"terminationMode,omitempty"`
 
 	// containerID is the container that the command ran in.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	ContainerID string `json:"containerID,omitempty"`
 
 	// containerName is the name of that container.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	ContainerName string `json:"containerName,omitempty"`
 
@@ -273,6 +286,7 @@ type OutputStatus struct {
 	// text is the end of the output.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=131072
 	Text string `json:"text,omitempty"`
 
@@ -294,6 +308,7 @@ type OutputStatus struct {
 	// sha256 is the digest, in hexadecimal, of all bytes that Cloud Assistant kept.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	SHA256 string `json:"sha256,omitempty"`
 }
@@ -303,30 +318,35 @@ type OSSOutputStatus struct {
 	// delivery is where it was asked to go, oss://bucket/prefix.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Delivery string `json:"delivery,omitempty"`
 
 	// uri is the object, once delivered.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	URI string `json:"uri,omitempty"`
 
 	// status is InProgress, Finished or Failed, or a value added since.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Status string `json:"status,omitempty"`
 
 	// errorCode says why the delivery failed.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	ErrorCode string `json:"errorCode,omitempty"`
 
 	// errorInfo is the API's sentence for errorCode.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	ErrorInfo string `json:"errorInfo,omitempty"`
 }

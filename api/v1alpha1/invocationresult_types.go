@@ -17,7 +17,7 @@ type InvocationResultSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]{2,}(-[a-z0-9]+)+$')",message="must be a region ID such as cn-hangzhou or ap-southeast-1: lower-case letters, digits and hyphens"
-	RegionID string `json:"regionID"`
+	RegionID string `json:"regionID,omitempty"`
 
 	// invokeID is the ID of the run, as RunCommand or InvokeCommand returned it. Exactly one of invokeID and
 	// match is set.
@@ -122,7 +122,7 @@ type Tag struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().startsWith('aliyun') && !self.lowerAscii().startsWith('acs:')",message="must not start with aliyun or acs: (reserved by Alibaba Cloud): use a key of your own"
 	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().contains('http://') && !self.lowerAscii().contains('https://')",message="must not contain http:// or https://: use a key without a URL"
-	Key string `json:"key"`
+	Key string `json:"key,omitempty"`
 
 	// value may be empty.
 	//
@@ -224,7 +224,7 @@ type SecretReference struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="must be the name of a Secret in the same namespace: lower-case letters, digits, hyphens and dots"
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 }
 
 // InvocationResult is the result of one run of a command by Alibaba Cloud's Cloud Assistant: per instance the
@@ -254,13 +254,13 @@ type InvocationResult struct {
 	// spec says which run to observe, and how.
 	//
 	// +required
-	Spec InvocationResultSpec `json:"spec"`
+	Spec InvocationResultSpec `json:"spec,omitzero"`
 
 	// status is what is known of the run.
 	//
 	// +optional
-	// +kubebuilder:default={"observedGeneration":-1}
-	Status InvocationResultStatus `json:"status,omitempty"`
+	// +default={"observedGeneration":-1}
+	Status InvocationResultStatus `json:"status,omitempty,omitzero"`
 }
 
 // InvocationResultList is a list of InvocationResults.

@@ -28,6 +28,7 @@ func tags(n int) string {
 }
 
 func TestBadSpecsAreRefusedWithWhatToDo(t *testing.T) {
+	t.Parallel()
 	kubectl := controlPlane.AdminKubectl(t, controlPlane.NewNamespace(t))
 	const oneOf = "set exactly one of invokeID (the ID of the run, t-…) and match (what the run was tagged with)"
 	const region = "must be a region ID such as cn-hangzhou"
@@ -102,6 +103,7 @@ const (
 )
 
 func TestGoodSpecsAreAdmitted(t *testing.T) {
+	t.Parallel()
 	kubectl := controlPlane.AdminKubectl(t, controlPlane.NewNamespace(t))
 	for name, spec := range map[string]string{
 		"least":            `{regionID: cn-hangzhou, invokeID: t-hz0jdfwd9f}`,
@@ -122,6 +124,7 @@ func TestGoodSpecsAreAdmitted(t *testing.T) {
 }
 
 func TestTheQuestionCannotBeChanged(t *testing.T) {
+	t.Parallel()
 	kubectl := controlPlane.AdminKubectl(t, controlPlane.NewNamespace(t))
 	for name, spec := range map[string]string{"by-id": fmt.Sprintf(full, byID), "by-match": fmt.Sprintf(full, byMatch)} {
 		if result := kubectl.Apply(t.Context(), manifest(name, spec)); result.ExitCode != 0 {

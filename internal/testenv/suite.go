@@ -36,7 +36,7 @@ func runSuite(m *testing.M, shared **ControlPlane) int {
 }
 
 // NewNamespace makes a namespace for one test.
-func (c *ControlPlane) NewNamespace(t testing.TB) string {
+func (c *ControlPlane) NewNamespace(t *testing.T) string {
 	t.Helper()
 	clients, err := kubernetes.NewForConfig(c.Admin)
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *ControlPlane) NewNamespace(t testing.TB) string {
 }
 
 // AdminKubectl is kubectl as admin in a namespace.
-func (c *ControlPlane) AdminKubectl(t testing.TB, namespace string) *Kubectl {
+func (c *ControlPlane) AdminKubectl(t *testing.T, namespace string) *Kubectl {
 	t.Helper()
 	kubectl, err := c.Kubectl(c.Admin, namespace)
 	if err != nil {

@@ -1,0 +1,161 @@
+package app_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
+)
+
+func TestSuspendHoldsTheObservation(t *testing.T) {
+	w := newRunningWorld(t)
+	w.script(t, "t-suspended", running(1))
+	w.apply(t, "suspended", fmt.Sprintf("{regionID: %s, invokeID: t-suspended, suspend: true}", region))
+	result := w.untilReason(t, "suspended", v1alpha1.ReasonSuspended)
+	if !meta.IsStatusConditionTrue(result.Status.Conditions, v1alpha1.ConditionSuspended) {
+		t.Errorf("there is no Suspended condition: %+v", result.Status.Conditions)
+	}
+	if n := w.calls("t-suspended"); n != 0 {
+		t.Errorf("a suspended result cost %d calls, want none", n)
+	}
+	w.update(t, "t-suspended", 1, succeed)
+	w.run(t, "patch", "ir", "suspended", "--type=merge", "--patch", `{"spec":{"suspend":false}}`)
+	resumed := w.untilReason(t, "suspended", v1alpha1.ReasonSucceeded)
+	if meta.FindStatusCondition(resumed.Status.Conditions, v1alpha1.ConditionSuspended) != nil {
+		t.Error("the Suspended condition outlives the suspension")
+	}
+}
+
+func TestATimeToLiveDeletesTheResult(t *testing.T) {
+	w := newRunningWorld(t)
+	row := running(1)
+	succeed(&row)
+	w.script(t, "t-mortal", row)
+	w.apply(t, "mortal", fmt.Sprintf("{regionID: %s, invokeID: t-mortal, ttlSecondsAfterFinished: 1}", region))
+	w.run(t, "wait", "ir/mortal", "--for=delete", "--timeout=90s")
+}
+
+func TestTheDefaultTimeToLiveIsForThoseWithoutTheirOwn(t *testing.T) {
+	w := newWorld(t)
+	w.options.DefaultTTL = 1e9
+	w.start(t)
+	row := running(1)
+	succeed(&row)
+	w.script(t, "t-mortal", row)
+	w.apply(t, "keeper", fmt.Sprintf("{regionID: %s, invokeID: t-mortal, ttlSecondsAfterFinished: 86400}", region))
+	w.untilReason(t, "keeper", v1alpha1.ReasonSucceeded)
+	w.apply(t, "mortal", fmt.Sprintf("{regionID: %s, invokeID: t-mortal}", region))
+	w.run(t, "wait", "ir/mortal", "--for=delete", "--timeout=90s")
+	w.untilReason(t, "keeper", v1alpha1.ReasonSucceeded)
+}
+
+func TestADeletedResultIsAskedForNoMore(t *testing.T) {
+	w := newRunningWorld(t)
+	w.script(t, "t-deleted", running(1))
+	w.script(t, "t-kept", running(1))
+	w.apply(t, "deleted", fmt.Sprintf("{regionID: %s, invokeID: t-deleted, polling: {maxIntervalSeconds: 1, minIntervalSeconds: 1}}", region))
+	w.apply(t, "kept", fmt.Sprintf("{regionID: %s, invokeID: t-kept, polling: {maxIntervalSeconds: 1, minIntervalSeconds: 1}}", region))
+	w.untilReason(t, "deleted", v1alpha1.ReasonRunning)
+	w.untilReason(t, "kept", v1alpha1.ReasonRunning)
+	w.run(t, "delete", "ir", "deleted")
+	// A reconcile of the other, begun after the deletion, tells that the deletion has been seen.
+	w.run(t, "annotate", "ir/kept", v1alpha1.AnnotationReconcileRequestedAt+"=now")
+	w.until(t, "kept", "asked for", func(result *v1alpha1.InvocationResult) bool { return result.Status.LastHandledReconcileAt == "now" })
+	w.cloud.ResetCalls()
+	w.untilCalled(t, "t-kept", 3)
+	if n := w.calls("t-deleted"); n != 0 {
+		t.Errorf("a deleted result cost %d calls", n)
+	}
+}
+
+func TestCredentialsOfASecret(t *testing.T) {
+	w := newRunningWorld(t)
+	w.cloud.AddAccessKey(emulator.AccessKey{ID: "tenant", Secret: "tenant-secret", AccountID: "42"})
+	row := running(1)
+	succeed(&row)
+	if err := w.cloud.PutInvocation(emulator.Scripted{ID: "t-tenant", AccountID: "42", RegionID: region, CreatedAt: longAgo, Rows: []emulator.Row{row}}); err != nil {
+		t.Fatal(err)
+	}
+	w.apply(t, "tenant", fmt.Sprintf("{regionID: %s, invokeID: t-tenant, credentials: {secretRef: {name: ecs-reader}}}", region))
+
+	denial := func(what, message string) {
+		t.Helper()
+		w.until(t, "tenant", "AccessDenied because of "+what, func(result *v1alpha1.InvocationResult) bool {
+			stalled := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionStalled)
+			return stalled != nil && stalled.Reason == v1alpha1.ReasonAccessDenied && strings.Contains(stalled.Message, message)
+		})
+	}
+	retry := func(value string) {
+		t.Helper()
+		w.run(t, "annotate", "--overwrite", "ir/tenant", v1alpha1.AnnotationReconcileRequestedAt+"="+value)
+	}
+	denial("a missing Secret", "Secret "+w.namespace+"/ecs-reader does not exist")
+	w.run(t, "create", "secret", "generic", "ecs-reader", "--from-literal=accessKeyID=tenant")
+	retry("1")
+	denial("a missing key", "accessKeySecret")
+	w.run(t, "patch", "secret", "ecs-reader", "--type=merge", "--patch", `{"stringData":{"accessKeySecret":"wrong-canary"}}`)
+	retry("2")
+	denial("a wrong secret", "SignatureDoesNotMatch")
+	w.run(t, "patch", "secret", "ecs-reader", "--type=merge", "--patch", `{"stringData":{"accessKeySecret":"tenant-secret"}}`)
+	retry("3")
+	w.untilReason(t, "tenant", v1alpha1.ReasonSucceeded)
+	everything := w.run(t, "get", "ir,events", "-o", "yaml")
+	for _, secret := range []string{"wrong-canary", "tenant-secret"} {
+		if strings.Contains(everything, secret) {
+			t.Errorf("%s appears in the status or the events", secret)
+		}
+	}
+}
+
+func TestWhoMayUseTheOperatorsOwnCredentials(t *testing.T) {
+	w := newWorld(t)
+	w.options.DefaultCredentialsNamespaces = []string{"ops"}
+	w.start(t)
+	w.apply(t, "outsider", fmt.Sprintf("{regionID: %s, invokeID: t-1}", region))
+	result := w.untilReason(t, "outsider", v1alpha1.ReasonAccessDenied)
+	message := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionReady).Message
+	if !strings.Contains(message, "namespace "+w.namespace) || !strings.Contains(message, "spec.credentials.secretRef") {
+		t.Errorf("the denial says %q, want the namespace and what to set", message)
+	}
+	if n := w.calls("t-1"); n != 0 {
+		t.Errorf("it cost %d calls", n)
+	}
+}
+
+func TestTheOperatorMayDoNoMoreThanItNeeds(t *testing.T) {
+	t.Parallel()
+	kubectl, err := controlPlane.Kubectl(controlPlane.Operator, "default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for question, want := range map[string]string{
+		"get secrets -A":                                        "yes",
+		"list secrets -A":                                       "no",
+		"watch secrets -A":                                      "no",
+		"create secrets -A":                                     "no",
+		"list invocationresults -A":                             "yes",
+		"create invocationresults -A":                           "no",
+		"update invocationresults -A":                           "no",
+		"patch invocationresults -A":                            "no",
+		"patch invocationresults --subresource=status -A":       "yes",
+		"get pods -A":                                           "no",
+		"create leases -n kube-system":                          "no",
+		"create leases -n cloud-assistant-system":               "yes",
+		"delete leases -n cloud-assistant-system":               "no",
+		"create events.events.k8s.io -A":                        "yes",
+		"escalate clusterroles -A":                              "no",
+		"impersonate users -A":                                  "no",
+		"create tokenreviews.authentication.k8s.io":             "yes",
+		"create subjectaccessreviews.authorization.k8s.io":      "yes",
+		"update leases/another-lease -n cloud-assistant-system": "no",
+	} {
+		result := kubectl.Run(t.Context(), append([]string{"auth", "can-i"}, strings.Fields(question)...)...)
+		if got := strings.TrimSpace(result.Stdout); got != want {
+			t.Errorf("may the operator %s? %q, want %q", question, got, want)
+		}
+	}
+}

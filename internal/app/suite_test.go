@@ -1,0 +1,271 @@
+// The suites run the operator as users get it: wired by app.Run, under its own ServiceAccount and generated RBAC, on
+// a real kube-apiserver, over a real socket to the emulator, through the vendor's SDK.
+package app_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/ecs"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/app"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/testenv"
+)
+
+const (
+	region          = "cn-hangzhou"
+	accessKeyID     = "suite"
+	accessKeySecret = "suite-secret"
+	patience        = 90 * time.Second
+)
+
+var controlPlane *testenv.ControlPlane
+
+func TestMain(m *testing.M) {
+	var logging zap.Options
+	flags := flag.NewFlagSet("", flag.PanicOnError)
+	logging.BindFlags(flags)
+	if err := flags.Parse([]string{"--zap-log-level=error"}); err != nil {
+		panic(err)
+	}
+	log.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+	for name, value := range map[string]string{
+		"ALIBABA_CLOUD_ACCESS_KEY_ID":     accessKeyID,
+		"ALIBABA_CLOUD_ACCESS_KEY_SECRET": accessKeySecret,
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
+	testenv.RunSuite(m, &controlPlane)
+}
+
+// world is one test's: a namespace, an emulated cloud, and an operator that watches them.
+type world struct {
+	namespace string
+	cloud     *emulator.Emulator
+	cloudURL  string
+	kubectl   *testenv.Kubectl
+	client    client.WithWatch
+	options   app.Options
+	// stop ends the operator that runs, if one does, and waits until it has.
+	stop func()
+}
+
+// newWorld makes a world whose operator does not run yet.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	t.Parallel()
+	w := &world{namespace: controlPlane.NewNamespace(t), stop: func() {}}
+	w.kubectl = controlPlane.AdminKubectl(t, w.namespace)
+	var err error
+	if w.client, err = client.NewWithWatch(controlPlane.Admin, client.Options{Scheme: app.Scheme()}); err != nil {
+		t.Fatal(err)
+	}
+	w.cloud, err = emulator.New(emulator.Options{
+		AccessKeys: []emulator.AccessKey{{ID: accessKeyID, Secret: accessKeySecret}},
+		Instances:  emulator.NumberedInstances(3, region, emulator.DefaultAccountID),
+		MinRate:    time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.cloud.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if w.cloudURL, err = w.cloud.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	w.options = app.Options{
+		ECSEndpoint:            w.cloudURL,
+		WatchNamespaces:        []string{w.namespace},
+		MetricsBindAddress:     "0",
+		HealthProbeBindAddress: "0",
+		MaxStatusBytes:         96 << 10,
+		DefaultOutputPolicy:    v1alpha1.OutputTail,
+		MaxOutputPolicy:        v1alpha1.OutputTail,
+		APIQPS:                 100,
+		APIBurst:               100,
+	}
+	w.options.AllowSeveralInOneProcess()
+	return w
+}
+
+// start runs the operator until the test ends or w.stop.
+func (w *world) start(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- app.Run(ctx, controlPlane.Operator, w.options) }()
+	w.stop = func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the operator ended with: %v", err)
+		}
+		w.stop = func() {}
+	}
+	t.Cleanup(func() { w.stop() })
+}
+
+// newRunningWorld makes a world whose operator runs.
+func newRunningWorld(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.start(t)
+	return w
+}
+
+// apply applies an InvocationResult with kubectl.
+func (w *world) apply(t *testing.T, name, spec string) {
+	t.Helper()
+	manifest := fmt.Sprintf("apiVersion: ecs.k8s.alibabacloud/v1alpha1\nkind: InvocationResult\nmetadata: {name: %s}\nspec: %s\n", name, spec)
+	if result := w.kubectl.Apply(t.Context(), manifest); result.ExitCode != 0 {
+		t.Fatalf("kubectl apply: %s", result.Stderr)
+	}
+}
+
+// run runs kubectl, which must succeed, and returns what it printed.
+func (w *world) run(t *testing.T, args ...string) string {
+	t.Helper()
+	result := w.kubectl.Run(t.Context(), args...)
+	if result.ExitCode != 0 {
+		t.Fatalf("kubectl %v: exit %d: %s%s", args, result.ExitCode, result.Stdout, result.Stderr)
+	}
+	return result.Stdout
+}
+
+// runCommand submits a shell command to the first n instances through the vendor's SDK.
+func (w *world) runCommand(t *testing.T, n int, script string, set func(*ecs.RunCommandRequest)) string {
+	t.Helper()
+	request := ecs.CreateRunCommandRequest()
+	request.Type = "RunShellScript"
+	request.CommandContent = script
+	instances := make([]string, n)
+	for i := range instances {
+		instances[i] = instance(i + 1)
+	}
+	request.InstanceId = &instances
+	if set != nil {
+		set(request)
+	}
+	response, err := w.ecs(t).RunCommand(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.InvokeId
+}
+
+func (w *world) ecs(t *testing.T) *ecs.Client {
+	t.Helper()
+	vendor, err := ecs.NewClientWithOptions(region, sdk.NewConfig().WithScheme("HTTP"), credentials.NewAccessKeyCredential(accessKeyID, accessKeySecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	vendor.Domain = w.cloudURL[len("http://"):]
+	return vendor
+}
+
+func instance(n int) string { return fmt.Sprintf("i-emulator%010d", n) }
+
+// calls is how often results were asked for with an invoke ID.
+func (w *world) calls(invokeID string) int {
+	return w.cloud.Calls()[emulator.CallKey{Action: "DescribeInvocationResults", InvokeID: invokeID}]
+}
+
+// until watches a result until it satisfies done, and returns it. Every status on the way is checked.
+func (w *world) until(t *testing.T, name, what string, done func(*v1alpha1.InvocationResult) bool) *v1alpha1.InvocationResult {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	watcher, err := w.client.Watch(ctx, &v1alpha1.InvocationResultList{}, &client.ListOptions{
+		Namespace: w.namespace, FieldSelector: fields.OneTermEqualSelector("metadata.name", name),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watcher.Stop()
+	var last *v1alpha1.InvocationResult
+	for event := range watcher.ResultChan() {
+		result, ok := event.Object.(*v1alpha1.InvocationResult)
+		if !ok {
+			t.Fatalf("watching %s: %v", name, event.Object)
+		}
+		last = result
+		checkStatus(t, result)
+		if done(result) {
+			return result
+		}
+	}
+	t.Fatalf("%s was not %s within %v; its status is:\n%+v", name, what, patience, last.Status)
+	return nil
+}
+
+// untilReason watches until the Ready condition has a reason.
+func (w *world) untilReason(t *testing.T, name, reason string) *v1alpha1.InvocationResult {
+	t.Helper()
+	return w.until(t, name, reason, func(result *v1alpha1.InvocationResult) bool {
+		ready := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionReady)
+		return ready != nil && ready.Reason == reason
+	})
+}
+
+// checkStatus holds for every status ever written: what kstatus and kubectl wait rely on.
+func checkStatus(t *testing.T, result *v1alpha1.InvocationResult) {
+	t.Helper()
+	status := &result.Status
+	if status.ObservedGeneration == -1 {
+		if len(status.Conditions) > 0 {
+			t.Errorf("%s has conditions, and says that it was never observed", result.Name)
+		}
+		return
+	}
+	is := func(condition string) metav1.ConditionStatus {
+		found := meta.FindStatusCondition(status.Conditions, condition)
+		if found == nil {
+			return ""
+		}
+		if found.ObservedGeneration != status.ObservedGeneration {
+			t.Errorf("%s: %s is of generation %d, the status of %d", result.Name, condition, found.ObservedGeneration, status.ObservedGeneration)
+		}
+		if found.Message == "" {
+			t.Errorf("%s: %s has no message", result.Name, condition)
+		}
+		return found.Status
+	}
+	for _, condition := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionCompleted, v1alpha1.ConditionSucceeded} {
+		if is(condition) == "" {
+			t.Errorf("%s: there is no %s condition", result.Name, condition)
+		}
+	}
+	for _, condition := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionSuspended} {
+		if present := is(condition); present != "" && present != metav1.ConditionTrue {
+			t.Errorf("%s: %s is %s; it exists only while True", result.Name, condition, present)
+		}
+	}
+	ready := is(v1alpha1.ConditionReady) == metav1.ConditionTrue
+	explained := is(v1alpha1.ConditionReconciling) != "" || is(v1alpha1.ConditionStalled) != "" || is(v1alpha1.ConditionSuspended) != ""
+	if !ready && !explained {
+		t.Errorf("%s is not Ready, and nothing says whether that passes: %+v", result.Name, status.Conditions)
+	}
+	if is(v1alpha1.ConditionSucceeded) == metav1.ConditionTrue && is(v1alpha1.ConditionCompleted) == metav1.ConditionTrue {
+		if status.ExitCode == nil || *status.ExitCode != 0 || len(status.Instances) == 0 {
+			t.Errorf("%s Succeeded with exit code %v and %d instances", result.Name, status.ExitCode, len(status.Instances))
+		}
+	}
+}

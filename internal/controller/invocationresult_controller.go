@@ -1,0 +1,225 @@
+// Package controller reconciles InvocationResults: it declares to the observation engine what a resource
+// wants to know, projects the newest snapshot into the status, and writes it if it differs. It never waits for
+// the cloud.
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/poller"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/projection"
+)
+
+// +kubebuilder:rbac:groups=ecs.k8s.alibabacloud,resources=invocationresults,verbs=get;list;watch;delete
+// +kubebuilder:rbac:groups=ecs.k8s.alibabacloud,resources=invocationresults/status,verbs=patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// progressInterval is the least time between two writes of mere progress of one object. An end is written at once.
+const progressInterval = 10 * time.Second
+
+const maxConcurrentReconciles = 8
+
+// Engine is what the reconciler needs of the observation engine, poller.Poller.
+type Engine interface {
+	Watch(owner poller.Owner, watch poller.Watch) poller.Snapshot
+	Forget(owner poller.Owner)
+}
+
+// Settings are the operator's choices for all resources.
+type Settings struct {
+	Projection projection.Settings
+	// DefaultTTL deletes completed resources that name no time to live; 0 keeps them.
+	DefaultTTL time.Duration
+	// DefaultCredentialsNamespaces may use the operator's own credentials; nil means all may.
+	DefaultCredentialsNamespaces []string
+}
+
+// InvocationResultReconciler keeps the status of InvocationResults.
+type InvocationResultReconciler struct {
+	Client   client.Client
+	Engine   Engine
+	Recorder events.EventRecorder
+	Clock    clock.PassiveClock
+	Settings Settings
+
+	memories memories
+}
+
+// SetupWithManager registers the reconciler, to run for every change of a resource and for the engine's news.
+func (r *InvocationResultReconciler) SetupWithManager(manager ctrl.Manager, changes *Changes) error {
+	return ctrl.NewControllerManagedBy(manager).
+		Named("invocationresult").
+		For(&v1alpha1.InvocationResult{}).
+		WatchesRawSource(changes).
+		WithOptions(controller.Options{MaxConcurrentReconciles: maxConcurrentReconciles, EnableWarmup: ptr.To(true)}).
+		Complete(r)
+}
+
+// Reconcile observes one resource. Where the cache is behind the API server it stops: the newer version is on its
+// way, and will be reconciled when it arrives.
+func (r *InvocationResultReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	result := &v1alpha1.InvocationResult{}
+	err := r.Client.Get(ctx, request.NamespacedName, result)
+	if apierrors.IsNotFound(err) || err == nil && !result.DeletionTimestamp.IsZero() {
+		r.forget(request)
+		return ctrl.Result{}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+
+	memory := r.memories.of(request.NamespacedName, result.UID)
+	if memory.ahead(result) {
+		return ctrl.Result{}, nil
+	}
+	wait, err := r.reconcile(ctx, request, result, memory)
+	switch {
+	case apierrors.IsConflict(err):
+		return ctrl.Result{}, nil
+	case err != nil || wait.IsZero():
+		return ctrl.Result{}, err
+	}
+	// A wait of nothing would mean none at all.
+	return ctrl.Result{RequeueAfter: max(wait.Sub(r.Clock.Now()), time.Millisecond)}, nil
+}
+
+// reconcile returns when time alone gives reason to come back; zero for never.
+func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl.Request, result *v1alpha1.InvocationResult, memory *memory) (time.Time, error) {
+	now := r.Clock.Now()
+	if expiry := expiresAt(result, r.Settings.DefaultTTL); !expiry.IsZero() && !now.Before(expiry) {
+		return time.Time{}, r.delete(ctx, result)
+	}
+
+	memory.noteForced(result, now)
+	observation, answeredAt := r.observe(request, result, memory, now)
+	output := projection.Project(projection.Input{
+		Now:         now,
+		Generation:  result.Generation,
+		Spec:        &result.Spec,
+		Previous:    &result.Status,
+		Observation: observation,
+		Settings:    r.Settings.Projection,
+	})
+	unanswered := memory.forced != "" && answeredAt.Before(memory.forcedAt)
+	if memory.forced != "" && !unanswered {
+		output.Status.LastHandledReconcileAt = memory.forced
+	}
+
+	mayWriteAt := memory.writtenAt.Add(progressInterval)
+	wait := output.Requeue
+	switch {
+	case equality.Semantic.DeepEqual(result.Status, output.Status):
+	case !projection.Urgent(&result.Status, &output.Status) && now.Before(mayWriteAt):
+		wait = earliest(wait, mayWriteAt)
+	default:
+		if err := r.write(ctx, result, output, memory); err != nil {
+			return time.Time{}, err
+		}
+		memory.writtenAt = now
+	}
+
+	memory.demand = demand{answerFrom: output.AnswerFrom, slow: output.Slow}
+	r.declare(request, result, memory, output.Finished && !unanswered)
+	return earliest(wait, expiresAt(result, r.Settings.DefaultTTL)), nil
+}
+
+// observe declares what result wants to know and returns the newest that is known, and when it was begun to be
+// found out: zero when nothing was asked.
+func (r *InvocationResultReconciler) observe(request ctrl.Request, result *v1alpha1.InvocationResult, memory *memory, now time.Time) (projection.Observation, time.Time) {
+	if result.Spec.Suspend || memory.forced == "" && projection.Finished(&result.Spec, &result.Status, now) {
+		r.Engine.Forget(ownerOf(request.NamespacedName))
+		return projection.Observation{}, time.Time{}
+	}
+	if refusal := r.refuse(result); refusal != nil {
+		r.Engine.Forget(ownerOf(request.NamespacedName))
+		return projection.Observation{Failure: refusal}, now
+	}
+	snapshot := r.Engine.Watch(ownerOf(request.NamespacedName), watchOf(result, memory.wants()))
+	observation := projection.Observation{
+		Live:           snapshot.Live,
+		UnchangedSince: snapshot.UnchangedSince,
+		History:        snapshot.History,
+		OverdueAt:      snapshot.OverdueAt,
+	}
+	var answeredAt time.Time
+	if snapshot.Live != nil {
+		answeredAt = snapshot.Live.StartedAt
+	}
+	if snapshot.Failure != nil {
+		observation.Failure = snapshot.Failure.Err
+		answeredAt = snapshot.Failure.At
+	}
+	return observation, answeredAt
+}
+
+// declare tells the engine what the projection wants next, or that nothing is wanted any more.
+func (r *InvocationResultReconciler) declare(request ctrl.Request, result *v1alpha1.InvocationResult, memory *memory, finished bool) {
+	switch {
+	case result.Spec.Suspend || r.refuse(result) != nil:
+	case finished:
+		r.Engine.Forget(ownerOf(request.NamespacedName))
+	default:
+		r.Engine.Watch(ownerOf(request.NamespacedName), watchOf(result, memory.wants()))
+	}
+}
+
+// refuse says why result may not be observed with the credentials it asks for; nil if it may.
+func (r *InvocationResultReconciler) refuse(result *v1alpha1.InvocationResult) *cloudassistant.Error {
+	allowed := r.Settings.DefaultCredentialsNamespaces
+	if identityOf(result).Secret != "" || allowed == nil || slices.Contains(allowed, result.Namespace) {
+		return nil
+	}
+	return &cloudassistant.Error{
+		Class:   cloudassistant.ClassDenied,
+		Code:    "Client.DefaultCredentialsForbidden",
+		Message: fmt.Sprintf("namespace %s may not use the operator's own credentials: set spec.credentials.secretRef to a Secret of this namespace", result.Namespace),
+	}
+}
+
+// write patches the status, then tells of the transitions.
+func (r *InvocationResultReconciler) write(ctx context.Context, result *v1alpha1.InvocationResult, output projection.Output, memory *memory) error {
+	before := result.DeepCopy()
+	result.Status = output.Status
+	err := r.Client.Status().Patch(ctx, result, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	memory.writtenVersion = result.ResourceVersion
+	for _, event := range output.Events {
+		r.Recorder.Eventf(result, nil, event.Type, event.Reason, "Observe", "%s", event.Note)
+	}
+	return nil
+}
+
+func (r *InvocationResultReconciler) delete(ctx context.Context, result *v1alpha1.InvocationResult) error {
+	// Only what was judged: not one made anew under the name, nor one whose time to live was just changed.
+	err := r.Client.Delete(ctx, result, client.Preconditions{UID: &result.UID, ResourceVersion: &result.ResourceVersion})
+	return client.IgnoreNotFound(err)
+}
+
+func (r *InvocationResultReconciler) forget(request ctrl.Request) {
+	r.Engine.Forget(ownerOf(request.NamespacedName))
+	r.memories.forget(request.NamespacedName)
+}
+
+// earliest is the earlier of two times, of which zero ones do not count.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

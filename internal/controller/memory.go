@@ -1,0 +1,82 @@
+package controller
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+)
+
+// memory is what is kept of an object between two reconciles. A restart may lose all of it.
+type memory struct {
+	uid types.UID
+	// forced is the reconcile request that is being answered, and when it was first seen.
+	forced   string
+	forcedAt time.Time
+	// demand is what the last projection asked of the engine.
+	demand demand
+	// writtenVersion is the resource version of the last write, and writtenAt when that was.
+	writtenVersion string
+	writtenAt      time.Time
+}
+
+// ahead says that the cache has not seen the last write yet. Judging a state older than one's own last word
+// would ask the API anew for a run that has ended.
+func (m *memory) ahead(cached *v1alpha1.InvocationResult) bool {
+	if m.writtenVersion == "" {
+		return false
+	}
+	order, err := resourceversion.CompareResourceVersion(cached.ResourceVersion, m.writtenVersion)
+	return err == nil && order < 0
+}
+
+// noteForced remembers a request to ask now until the status echoes it.
+func (m *memory) noteForced(result *v1alpha1.InvocationResult, now time.Time) {
+	requested := requestedAt(result)
+	switch {
+	case requested == "" || requested == result.Status.LastHandledReconcileAt:
+		m.forced = ""
+	case requested != m.forced:
+		m.forced, m.forcedAt = requested, now
+	}
+}
+
+// wants is what the engine is asked for beyond the spec.
+func (m *memory) wants() demand {
+	wants := m.demand
+	if m.forced != "" {
+		wants.answerFrom = m.forcedAt
+	}
+	return wants
+}
+
+// memories are kept by owner. A workqueue hands out one object to one worker at a time, so that a memory
+// itself needs no lock.
+type memories struct {
+	mutex   sync.Mutex
+	byOwner map[types.NamespacedName]*memory
+}
+
+func (m *memories) of(owner types.NamespacedName, uid types.UID) *memory {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	known := m.byOwner[owner]
+	// An object made anew under the same name is another one.
+	if known == nil || known.uid != uid {
+		if m.byOwner == nil {
+			m.byOwner = map[types.NamespacedName]*memory{}
+		}
+		known = &memory{uid: uid}
+		m.byOwner[owner] = known
+	}
+	return known
+}
+
+func (m *memories) forget(owner types.NamespacedName) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	delete(m.byOwner, owner)
+}

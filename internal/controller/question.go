@@ -1,0 +1,79 @@
+package controller
+
+import (
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/poller"
+)
+
+// slowInterval is how often a run is asked about that has little hope of news: one given up as TimedOut, one
+// without records, a question that was refused.
+const slowInterval = 10 * time.Minute
+
+// demand is what the last projection wants of the engine beyond the spec.
+type demand struct {
+	answerFrom time.Time
+	slow       bool
+}
+
+// watchOf is what the engine is to find out for result.
+func watchOf(result *v1alpha1.InvocationResult, wants demand) poller.Watch {
+	spec := &result.Spec
+	watch := poller.Watch{
+		Identity:   identityOf(result),
+		Question:   questionOf(result),
+		History:    spec.IncludeHistory,
+		AnswerFrom: wants.answerFrom,
+	}
+	if polling := spec.Polling; polling != nil {
+		watch.MinInterval = seconds(polling.MinIntervalSeconds)
+		watch.MaxInterval = seconds(polling.MaxIntervalSeconds)
+	}
+	if wants.slow {
+		watch.MinInterval = max(slowInterval, watch.MinInterval)
+		watch.MaxInterval = max(slowInterval, watch.MaxInterval)
+	}
+	return watch
+}
+
+// questionOf asks by ID once the ID is known, given or latched, and by what the run was tagged with until then.
+func questionOf(result *v1alpha1.InvocationResult) cloudassistant.Query {
+	spec := &result.Spec
+	query := cloudassistant.Query{RegionID: spec.RegionID, InstanceID: spec.InstanceID}
+	match := spec.Match
+	switch {
+	case spec.InvokeID != "":
+		query.InvokeID = spec.InvokeID
+	case result.Status.InvokeID != "":
+		query.InvokeID = result.Status.InvokeID
+	case match != nil:
+		query.CommandID = match.CommandID
+		query.ResourceGroupID = match.ResourceGroupID
+		for _, tag := range match.Tags {
+			query.Tags = append(query.Tags, cloudassistant.Tag{Key: tag.Key, Value: tag.Value})
+		}
+	}
+	return query
+}
+
+// identityOf names the credentials for result. A Secret is always one of its own namespace.
+func identityOf(result *v1alpha1.InvocationResult) cloudassistant.Identity {
+	credentials := result.Spec.Credentials
+	if credentials == nil {
+		return cloudassistant.Identity{}
+	}
+	identity := cloudassistant.Identity{RoleARN: credentials.RoleARN}
+	if credentials.SecretRef != nil {
+		identity.Secret = result.Namespace + "/" + credentials.SecretRef.Name
+	}
+	return identity
+}
+
+func seconds(value *int32) time.Duration {
+	if value == nil {
+		return 0
+	}
+	return time.Duration(*value) * time.Second
+}
