@@ -26,7 +26,7 @@ func (e *Emulator) export(r *row) (io.Writer, func(), error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return io.Discard, func() {}, fmt.Errorf("cannot make a bucket; check ScratchDir: %w", err)
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // below the scratch directory
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return io.Discard, func() {}, fmt.Errorf("cannot write to a bucket; check ScratchDir: %w", err)
 	}

@@ -1,8 +1,8 @@
 package emulator_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -72,7 +72,6 @@ func (a answer) wantCode(t *testing.T, status int, code string) {
 type raw struct {
 	url, keyID, secret, token string
 	clock                     clock.PassiveClock
-	nonces                    int
 }
 
 func (b *bench) raw(c clock.PassiveClock) *raw {
@@ -93,11 +92,10 @@ func pairs(namesAndValues ...string) url.Values {
 
 // rpc is a request in the older style, before it is signed. Of common parameters those in parameters win.
 func (r *raw) rpc(action string, parameters url.Values) url.Values {
-	r.nonces++
 	all := pairs(
 		"Action", action, "Version", "2014-05-26", "Format", "JSON", "RegionId", testRegion,
 		"AccessKeyId", r.keyID, "SignatureMethod", "HMAC-SHA1", "SignatureVersion", "1.0",
-		"SignatureNonce", fmt.Sprintf("%p-%d", r, r.nonces), "Timestamp", r.clock.Now().UTC().Format(time.RFC3339),
+		"SignatureNonce", rand.Text(), "Timestamp", r.clock.Now().UTC().Format(time.RFC3339),
 	)
 	if r.token != "" {
 		all.Set("SecurityToken", r.token)
@@ -123,12 +121,11 @@ func (r *raw) call(t *testing.T, action string, namesAndValues ...string) answer
 // acs3 asks in the newer style: business parameters in the query, all else in headers.
 func (r *raw) acs3(t *testing.T, action string, parameters url.Values, change func(http.Header), body string) answer {
 	t.Helper()
-	r.nonces++
 	header := http.Header{}
 	header.Set("x-acs-action", action)
 	header.Set("x-acs-version", "2014-05-26")
 	header.Set("x-acs-date", r.clock.Now().UTC().Format(time.RFC3339))
-	header.Set("x-acs-signature-nonce", fmt.Sprintf("%p-%d", r, r.nonces))
+	header.Set("x-acs-signature-nonce", rand.Text())
 	header.Set("x-acs-content-sha256", signature.HashHex([]byte(body)))
 	if r.token != "" {
 		header.Set("x-acs-security-token", r.token)

@@ -135,3 +135,31 @@ func TestScheduleWithAnEnd(t *testing.T) {
 	wrong := r.schedule(t, "dir", "rate(1m)", "Type", "RunBatScript")
 	wantEnd(t, b.status(wrong, firstID, emulator.StatusInvalid), "Invalid", "CommandNotApplicable", nil, false)
 }
+
+// A run that takes longer than its interval skips what it has missed.
+func TestScheduledCommandThatIsSlow(t *testing.T) {
+	fake := clocktesting.NewFakeClock(noon)
+	b := newBench(t, emulator.Options{Clock: fake})
+	r := b.raw(fake)
+	invokeID := r.schedule(t, "until [ -e go ]; do sleep 0.01; done", "rate(1m)", "Timeout", "3600")
+	b.status(invokeID, firstID, emulator.StatusScheduled)
+	waitForWaiters(t, fake, 1)
+	fake.Step(time.Minute)
+	b.status(invokeID, firstID, emulator.StatusRunning)
+	fake.Step(5*time.Minute + 30*time.Second)
+	touch := r.call(t, "RunCommand", "Type", "RunShellScript", "CommandContent", "touch go", "InstanceId.1", firstID)
+	b.status(touch.object(t)["InvokeId"].(string), firstID, emulator.StatusSuccess)
+	b.row(invokeID, firstID, "run once", func(r emulator.Row) bool {
+		return r.InvocationStatus == emulator.StatusScheduled && r.Repeats == 1
+	})
+	waitForWaiters(t, fake, 1)
+	fake.Step(time.Minute - 1)
+	if got := b.e.Rows(invokeID)[0]; got.Repeats != 1 || got.InvocationStatus != emulator.StatusScheduled {
+		t.Errorf("before the next interval is over the row is %+v", got)
+	}
+	fake.Step(1)
+	second := b.row(invokeID, firstID, "run twice", func(r emulator.Row) bool { return r.Repeats == 2 })
+	if want := noon.Add(7*time.Minute + 30*time.Second); !second.StartTime.Equal(want) {
+		t.Errorf("the second run started at %v, want %v", second.StartTime, want)
+	}
+}

@@ -39,6 +39,9 @@ const (
 	RepeatOnce   = "Once"
 	RepeatPeriod = "Period"
 	RepeatDryRun = "DryRun"
+	// RepeatEveryReboot is for scripted invocations: the emulator's instances do not reboot, and a command
+	// submitted with it is refused.
+	RepeatEveryReboot = "EveryReboot"
 )
 
 // Row is one result of DescribeInvocationResults: a run of an invocation on an instance. A zero time, an empty
@@ -125,7 +128,9 @@ type invocation struct {
 }
 
 // repeats says whether the invocation has a history.
-func (i *invocation) repeats() bool { return i.repeatMode == RepeatPeriod }
+func (i *invocation) repeats() bool {
+	return i.repeatMode == RepeatPeriod || i.repeatMode == RepeatEveryReboot
+}
 
 // row is the live row of an instance; nil if the invocation does not target it.
 func (i *invocation) row(instanceID string) *row {

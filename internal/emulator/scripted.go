@@ -18,7 +18,7 @@ type Scripted struct {
 	ResourceGroupID string
 	// CommandID: empty is one made from the ID. Rows take it where they have none.
 	CommandID string
-	// RepeatMode: empty is RepeatOnce. With RepeatPeriod it has a history.
+	// RepeatMode: empty is RepeatOnce. With RepeatPeriod and RepeatEveryReboot it has a history.
 	RepeatMode string
 	Tags       []Tag
 	// CreatedAt: zero is now.

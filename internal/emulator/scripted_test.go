@@ -55,6 +55,13 @@ func TestScriptedRows(t *testing.T) {
 	if got := keys(r.call(t, list).rows(t)); !slices.Equal(got, []string{"t-1/i-9", "t-2/i-2", "t-2/i-1"}) {
 		t.Errorf("rows %v, want those of the replaced invocation only, as the newest", got)
 	}
+	b.put(emulator.Scripted{ID: "t-boot", RepeatMode: emulator.RepeatEveryReboot, Rows: []emulator.Row{{InstanceID: "i-1"}}})
+	if err := b.e.PutHistory(emulator.Row{InvokeID: "t-boot", InstanceID: "i-1", InvocationStatus: "Success"}); err != nil {
+		t.Errorf("no history of an invocation that runs at every reboot: %v", err)
+	}
+	if rows := r.call(t, list, "InvokeId", "t-boot", "IncludeHistory", "true").rows(t); len(rows) != 1 || rows[0]["InvocationStatus"] != "Success" {
+		t.Errorf("the history is %v", rows)
+	}
 	for name, err := range map[string]error{
 		"no ID":                        b.e.PutInvocation(emulator.Scripted{}),
 		"no such region":               b.e.PutInvocation(emulator.Scripted{ID: "t-3", RegionID: "mars-1"}),

@@ -157,27 +157,25 @@ func TestCallsAreRemembered(t *testing.T) {
 
 // Many clients at once; the race detector is the judge, and no call may fail.
 func TestManyClientsAtOnce(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, emulator.Options{})
-	// A group of its own: the emulator is closed when all of its parallel tests have ended.
-	t.Run("clients", func(t *testing.T) {
-		for n := range 8 {
-			t.Run(fmt.Sprint(n), func(t *testing.T) {
-				t.Parallel()
-				here, r := &bench{T: t, e: b.e}, b.raw(nil)
-				for range 5 {
-					answer := r.call(t, "RunCommand", "Type", "RunShellScript", "CommandContent", "echo x; exit 2",
-						"InstanceId.1", firstID, "InstanceId.2", secondID)
-					invokeID, _ := answer.object(t)["InvokeId"].(string)
-					if rows := r.call(t, list, "InvokeId", invokeID).rows(t); len(rows) != 2 {
-						t.Errorf("%d rows, want 2", len(rows))
-					}
-					r.call(t, "StopInvocation", "InvokeId", invokeID, "InstanceId.1", firstID).wantCode(t, 200, "")
-					r.call(t, "DescribeInvocations", "MaxResults", "50").wantCode(t, 200, "")
-					here.status(invokeID, secondID, emulator.StatusFailed)
+	for n := range 8 {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			here, r := &bench{T: t, e: b.e}, b.raw(nil)
+			for range 5 {
+				answer := r.call(t, "RunCommand", "Type", "RunShellScript", "CommandContent", "echo x; exit 2",
+					"InstanceId.1", firstID, "InstanceId.2", secondID)
+				invokeID, _ := answer.object(t)["InvokeId"].(string)
+				if rows := r.call(t, list, "InvokeId", invokeID).rows(t); len(rows) != 2 {
+					t.Errorf("%d rows, want 2", len(rows))
 				}
-			})
-		}
-	})
+				r.call(t, "StopInvocation", "InvokeId", invokeID, "InstanceId.1", firstID).wantCode(t, 200, "")
+				r.call(t, "DescribeInvocations", "MaxResults", "50").wantCode(t, 200, "")
+				here.status(invokeID, secondID, emulator.StatusFailed)
+			}
+		})
+	}
 }
 
 // What is submitted while the emulator closes must not start.

@@ -206,6 +206,7 @@ func TestDescribeInvocations(t *testing.T) {
 		{"CommandType", []string{"CommandType", "RunBatScript"}, nil},
 		{"RepeatMode", []string{"RepeatMode", "Period"}, []string{"t-3 Success 1"}},
 		{"InvokeStatus", []string{"InvokeStatus", "Running"}, []string{"t-2 Running 1"}},
+		{"the first page", []string{"MaxResults", "2"}, []string{"t-3 Success 1", "t-2 Running 1"}},
 		{"a page", []string{"PageNumber", "2", "PageSize", "2"}, []string{"t-1 PartialFailed 2"}},
 	}
 	for _, tt := range tests {
@@ -215,6 +216,11 @@ func TestDescribeInvocations(t *testing.T) {
 			}
 		})
 	}
+	token := r.call(t, "DescribeInvocations", "MaxResults", "2").object(t)["NextToken"].(string)
+	if got := ask("MaxResults", "2", "NextToken", token); !slices.Equal(got, []string{"t-1 PartialFailed 2"}) {
+		t.Errorf("the next page is %v", got)
+	}
+	r.call(t, list, "NextToken", token).wantCode(t, 400, "InvalidParameter.NextToken")
 	r.call(t, "DescribeInvocations", "IncludeOutput", "true").wantCode(t, 400, "InvalidParameter.IncludeOutput")
 	r.call(t, "DescribeInvocations", "Tag.1.Value", "x").wantCode(t, 400, "MissingParameter.TagKey")
 	r.call(t, "DescribeInvocations", "MaxResults", "x").wantCode(t, 400, "InvalidParameter.MaxResults")

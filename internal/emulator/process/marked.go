@@ -32,7 +32,7 @@ func marked(prefix string) []int {
 	entry := []byte(Marker + "=" + prefix)
 	var pids []int
 	for _, file := range files {
-		environment, err := os.ReadFile(file) //nolint:gosec // a path of the kernel's
+		environment, err := os.ReadFile(file)
 		if err != nil {
 			// It ended between the two looks, or belongs to somebody else.
 			continue

@@ -49,7 +49,7 @@ func Run(ctx context.Context, spec Spec) (exitCode int, err error) {
 	}
 	defer func() { _ = reader.Close() }()
 	// Not CommandContext: it kills the leader only, and its Wait would wait for whoever holds the pipe.
-	cmd := exec.Command(argv[0], argv[1:]...) //nolint:gosec,noctx // running what it is given is the emulator's purpose
+	cmd := exec.Command(argv[0], argv[1:]...) //nolint:noctx // see above
 	cmd.Dir = spec.Dir
 	cmd.Env = append([]string{Marker + "=" + spec.Run}, spec.Env...)
 	cmd.Stdout, cmd.Stderr = writer, writer
@@ -110,7 +110,7 @@ func drain(reader *os.File, copied <-chan struct{}, output io.Writer) {
 	for more := true; more; {
 		err = raw.Read(func(fd uintptr) bool {
 			n, readErr := syscall.Read(int(fd), buffer)
-			if readErr == syscall.EINTR { //nolint:errorlint // an errno of our own call
+			if errors.Is(readErr, syscall.EINTR) {
 				return true
 			}
 			more = readErr == nil && n > 0

@@ -7,7 +7,7 @@ package signature
 
 import (
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // the vendor's RPC signature is HMAC-SHA1
+	"crypto/sha1"
 	"encoding/base64"
 	"net/url"
 	"slices"
