@@ -40,6 +40,12 @@ type sealed func() Credentials
 
 func seal(credentials Credentials) sealed { return func() Credentials { return credentials } }
 
+// opaque makes the struct that embeds it print as "[redacted]", so that printing it reads nothing of what other
+// goroutines are changing.
+type opaque struct{}
+
+func (opaque) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, redacted) }
+
 // CredentialProvider has credentials to sign with. Implementations are safe for many goroutines, and their
 // errors hold no secrets: an *Error, ctx's own error, or any other, which counts as worth another attempt.
 type CredentialProvider interface {
@@ -59,4 +65,6 @@ func Static(credentials Credentials) CredentialProvider { return staticProvider{
 
 type staticProvider struct{ credentials sealed }
 
-func (p staticProvider) Credentials(context.Context) (Credentials, error) { return p.credentials(), nil }
+func (p staticProvider) Credentials(context.Context) (Credentials, error) {
+	return p.credentials(), nil
+}

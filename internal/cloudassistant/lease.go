@@ -34,6 +34,7 @@ type leaseFunc func(ctx context.Context, anew bool) (lease, error)
 // and outlives those who give up waiting. A failed one is told to those who waited; the next caller starts
 // another, unless the old credentials are still good: then these are served.
 type leaseProvider struct {
+	opaque
 	obtain leaseFunc
 	clock  clock.PassiveClock
 	flight singleflight.Group

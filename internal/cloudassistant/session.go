@@ -13,6 +13,7 @@ func (c *Client) Session(credentials CredentialProvider, account string) Session
 }
 
 type session struct {
+	opaque
 	client      *Client
 	credentials CredentialProvider
 	account     string

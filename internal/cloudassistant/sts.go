@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -138,11 +139,14 @@ func (c *Client) fetchURI(ctx context.Context, _ bool) (lease, error) {
 	address := os.Getenv(envCredentialsURI)
 	got, err := c.do(ctx, http.MethodGet, address, nil, http.NoBody, newSanitizer(address))
 	if err != nil {
-		// A refusal is no API's, so that its code says nothing; without it, the status decides.
-		var refusal *Error
-		if errors.As(err, &refusal) && refusal.HTTPStatus >= 400 && refusal.HTTPStatus < 500 {
-			return lease{}, credentialsError(ClassDenied, "the credentials URI answered "+
-				strconv.Itoa(refusal.HTTPStatus)+"; check "+envCredentialsURI)
+		// It is no API that answers, so that a code in the answer says nothing.
+		var failure *Error
+		switch {
+		case errors.As(err, &failure) && failure.Code == CodeInternal:
+			return lease{}, credentialsError(ClassDenied, envCredentialsURI+" is not a URL")
+		case failure != nil && failure.HTTPStatus >= 400 && failure.HTTPStatus < 500:
+			return lease{}, credentialsError(ClassDenied,
+				fmt.Sprintf("the credentials URI answered %d; check %s", failure.HTTPStatus, envCredentialsURI))
 		}
 		return lease{}, err
 	}
