@@ -11,11 +11,14 @@ import (
 	"syscall"
 )
 
-func main() {
-	// SIGTERM is what container runtimes and service managers send.
+func main() { os.Exit(untilSignal()) }
+
+// untilSignal executes the command until it ends or a signal asks it to: SIGTERM is what container runtimes and
+// service managers send.
+func untilSignal() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(execute(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+	return execute(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 }
 
 // execute returns the exit code: 2 if the arguments are wrong, 1 if anything else is.

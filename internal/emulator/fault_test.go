@@ -116,17 +116,17 @@ func TestFaultsThatGarble(t *testing.T) {
 	}
 	t.Run("Cut", func(t *testing.T) {
 		b.inject(emulator.Fault{Kind: emulator.FaultCut, Count: 1})
-		if err := r.try(t.Context(), t, list); !errors.Is(err, io.EOF) {
+		if err := r.try(t.Context(), t); !errors.Is(err, io.EOF) {
 			t.Errorf("error %v, want a connection closed without an answer", err)
 		}
 		r.call(t, list).wantCode(t, 200, "")
 	})
 }
 
-// try sends a call whose answer may not come, and returns the error of the connection.
-func (r *raw) try(ctx context.Context, t *testing.T, action string, namesAndValues ...string) error {
+// try sends a DescribeInvocationResults whose answer may not come, and returns the error of the connection.
+func (r *raw) try(ctx context.Context, t *testing.T) error {
 	t.Helper()
-	parameters := r.sign(http.MethodPost, r.rpc(action, pairs(namesAndValues...)))
+	parameters := r.sign(http.MethodPost, r.rpc(list, nil))
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+"/?"+parameters.Encode(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func TestHang(t *testing.T) {
 	hang := func(ctx context.Context) <-chan error {
 		before := b.e.Calls().Total(list)
 		ended := make(chan error, 1)
-		go func() { ended <- r.try(ctx, t, list) }()
+		go func() { ended <- r.try(ctx, t) }()
 		eventually(t, "the call to arrive", func() bool { return b.e.Calls().Total(list) > before })
 		return ended
 	}
@@ -204,7 +204,7 @@ func TestLatency(t *testing.T) {
 	b.inject(emulator.Fault{Kind: emulator.FaultLatency, Delay: time.Hour, Count: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- r.try(ctx, t, list) }()
+	go func() { ended <- r.try(ctx, t) }()
 	waitForWaiters(t, fake, 1)
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {

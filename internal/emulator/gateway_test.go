@@ -165,21 +165,21 @@ func TestGatewayVerifiesACS3Requests(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b.raw(nil).acs3(t, list, parameters(), tt.change, "").wantCode(t, tt.status, tt.code)
+			b.raw(nil).acs3(t, parameters(), tt.change, "").wantCode(t, tt.status, tt.code)
 		})
 	}
 	t.Run("with a security token", func(t *testing.T) {
 		r := b.raw(nil)
 		r.keyID, r.token = "temporary", "token"
-		r.acs3(t, list, parameters(), nil, "").wantCode(t, 200, "")
+		r.acs3(t, parameters(), nil, "").wantCode(t, 200, "")
 	})
 	t.Run("parameters in a form body", func(t *testing.T) {
-		b.raw(nil).acs3(t, list, nil, nil, parameters().Encode()).wantCode(t, 200, "")
+		b.raw(nil).acs3(t, nil, nil, parameters().Encode()).wantCode(t, 200, "")
 	})
 	t.Run("a body that is not the signed one", func(t *testing.T) {
 		r := b.raw(nil)
 		var header http.Header
-		r.acs3(t, list, parameters(), func(h http.Header) { header = h.Clone() }, "a=b")
+		r.acs3(t, parameters(), func(h http.Header) { header = h.Clone() }, "a=b")
 		header.Set("x-acs-signature-nonce", header.Get("x-acs-signature-nonce")+"0")
 		r.send(t, http.MethodPost, "?"+parameters().Encode(), header, "a=c").wantCode(t, 400, "SignatureDoesNotMatch")
 	})

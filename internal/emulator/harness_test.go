@@ -99,13 +99,10 @@ func (b *bench) run(script string, change func(*ecs.RunCommandRequest), instance
 }
 
 // results asks for the rows of an invocation by the vendor's client.
-func (b *bench) results(invokeID string, change func(*ecs.DescribeInvocationResultsRequest)) []ecs.InvocationResult {
+func (b *bench) results(invokeID string) []ecs.InvocationResult {
 	b.Helper()
 	request := ecs.CreateDescribeInvocationResultsRequest()
 	request.InvokeId, request.MaxResults = invokeID, requests.NewInteger(50)
-	if change != nil {
-		change(request)
-	}
 	response, err := b.sdk.DescribeInvocationResults(request)
 	if err != nil {
 		b.Fatalf("DescribeInvocationResults: %v", err)

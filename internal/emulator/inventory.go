@@ -2,7 +2,6 @@ package emulator
 
 import (
 	"encoding/json"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -70,8 +69,7 @@ func (e *Emulator) describeInstances(c *Call) (any, error) {
 			found = append(found, numbered{uint64(len(found)) + 1, i.Instance})
 		}
 	}
-	all := iter.Seq[numbered](before(found, p.before, sequenceOfNumbered))
-	page, about := takePage(e, p, all, sequenceOfNumbered, c.losePage)
+	page, about := takePage(e, p, before(found, p.before, sequenceOfNumbered), sequenceOfNumbered, c.losePage)
 	answer := &instancesAnswer{answerHead: answerHead{c.requestID}, pageAnswer: about}
 	answer.Instances.Instance = make([]instanceAnswer, len(page))
 	for n, i := range page {

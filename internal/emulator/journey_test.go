@@ -20,7 +20,7 @@ func TestRunCommandOnThreeInstances(t *testing.T) {
 	b.status(invokeID, secondID, emulator.StatusFailed)
 	b.status(invokeID, thirdID, emulator.StatusSuccess)
 
-	rows := b.results(invokeID, nil)
+	rows := b.results(invokeID)
 	if len(rows) != 3 {
 		t.Fatalf("%d rows, want 3", len(rows))
 	}

@@ -153,7 +153,7 @@ func TestTimeoutKillsTheProcessTree(t *testing.T) {
 	if alive(child) {
 		t.Errorf("the child %d is alive", child)
 	}
-	if got := b.results(invokeID, nil)[0].InvokeRecordStatus; got != emulator.RecordFailed {
+	if got := b.results(invokeID)[0].InvokeRecordStatus; got != emulator.RecordFailed {
 		t.Errorf("InvokeRecordStatus %s, want Failed", got)
 	}
 }
@@ -194,7 +194,7 @@ func TestStopInvocation(t *testing.T) {
 	if after := b.status(invokeID, thirdID, emulator.StatusSuccess); !after.StopTime.IsZero() || after.FinishedTime != finished.FinishedTime {
 		t.Errorf("a row that had ended changed: %+v", after)
 	}
-	if got := b.results(invokeID, nil)[0].InvokeRecordStatus; got != emulator.RecordFinished {
+	if got := b.results(invokeID)[0].InvokeRecordStatus; got != emulator.RecordFinished {
 		t.Errorf("InvokeRecordStatus %s, want Finished: some were stopped and the rest is done", got)
 	}
 	// Whoever comes online later must not start what was cancelled.
@@ -286,7 +286,7 @@ func TestOutputIsCutInTheMiddle(t *testing.T) {
 	b := newBench(t, emulator.Options{})
 	invokeID := b.run("echo first; head -c 30000 /dev/zero | tr '\\0' x; echo last", nil)
 	b.status(invokeID, firstID, emulator.StatusSuccess)
-	row := b.results(invokeID, nil)[0]
+	row := b.results(invokeID)[0]
 	output := decode(t, row.Output)
 	if len(output) != 24*1024 || row.Dropped != 30000+len("first\nlast\n")-24*1024 {
 		t.Errorf("%d bytes kept and %d dropped", len(output), row.Dropped)

@@ -118,11 +118,11 @@ func (r *raw) call(t *testing.T, action string, namesAndValues ...string) answer
 	return r.send(t, http.MethodPost, "?"+parameters.Encode(), nil, "")
 }
 
-// acs3 asks in the newer style: business parameters in the query, all else in headers.
-func (r *raw) acs3(t *testing.T, action string, parameters url.Values, change func(http.Header), body string) answer {
+// acs3 asks for results in the newer style: business parameters in the query, all else in headers.
+func (r *raw) acs3(t *testing.T, parameters url.Values, change func(http.Header), body string) answer {
 	t.Helper()
 	header := http.Header{}
-	header.Set("x-acs-action", action)
+	header.Set("x-acs-action", list)
 	header.Set("x-acs-version", "2014-05-26")
 	header.Set("x-acs-date", r.clock.Now().UTC().Format(time.RFC3339))
 	header.Set("x-acs-signature-nonce", rand.Text())

@@ -46,6 +46,21 @@ func TestScheduledCommand(t *testing.T) {
 	if len(live) != 1 || live[0]["InvokeRecordStatus"] != emulator.RecordRunning {
 		t.Errorf("live rows %v", live)
 	}
+	wantHistory(t, r, invokeID)
+
+	r.call(t, "StopInvocation", "InvokeId", invokeID).wantCode(t, 200, "")
+	stopped := b.status(invokeID, firstID, emulator.StatusCancelled)
+	if stopped.Repeats != 3 || stopped.StopTime.IsZero() {
+		t.Errorf("stopped between runs, the row is %+v", stopped)
+	}
+	if live := r.call(t, list, "InvokeId", invokeID).rows(t); live[0]["InvokeRecordStatus"] != emulator.RecordStopped {
+		t.Errorf("live rows %v", live)
+	}
+}
+
+// wantHistory checks the three runs of TestScheduledCommand, newest first.
+func wantHistory(t *testing.T, r *raw, invokeID string) {
+	t.Helper()
 	history := r.call(t, list, "InvokeId", invokeID, "IncludeHistory", "true", "ContentEncoding", "PlainText").rows(t)
 	if len(history) != 3 {
 		t.Fatalf("the history is %v, want three rows", history)
@@ -63,15 +78,6 @@ func TestScheduledCommand(t *testing.T) {
 			got["ExitCode"] != want.exit || got["Repeats"] != want.repeats {
 			t.Errorf("row %d of the history is %v, want %+v", n, got, want)
 		}
-	}
-
-	r.call(t, "StopInvocation", "InvokeId", invokeID).wantCode(t, 200, "")
-	stopped := b.status(invokeID, firstID, emulator.StatusCancelled)
-	if stopped.Repeats != 3 || stopped.StopTime.IsZero() {
-		t.Errorf("stopped between runs, the row is %+v", stopped)
-	}
-	if live := r.call(t, list, "InvokeId", invokeID).rows(t); live[0]["InvokeRecordStatus"] != emulator.RecordStopped {
-		t.Errorf("live rows %v", live)
 	}
 }
 
@@ -162,4 +168,18 @@ func TestScheduledCommandThatIsSlow(t *testing.T) {
 	if want := noon.Add(7*time.Minute + 30*time.Second); !second.StartTime.Equal(want) {
 		t.Errorf("the second run started at %v, want %v", second.StartTime, want)
 	}
+}
+
+// Demonstrations need not wait a minute.
+func TestMinRate(t *testing.T) {
+	fake := clocktesting.NewFakeClock(noon)
+	b := newBench(t, emulator.Options{Clock: fake, MinRate: 2 * time.Second})
+	r := b.raw(fake)
+	invokeID := r.schedule(t, "true", "rate(2s)")
+	b.status(invokeID, firstID, emulator.StatusScheduled)
+	waitForWaiters(t, fake, 1)
+	fake.Step(2 * time.Second)
+	b.row(invokeID, firstID, "run once", func(r emulator.Row) bool { return r.Repeats == 1 })
+	r.call(t, "RunCommand", "Type", "RunShellScript", "CommandContent", "true", "InstanceId.1", firstID, "Frequency", "rate(1s)").
+		wantCode(t, 400, "InvalidParam.Frequency")
 }

@@ -271,7 +271,7 @@ func (e *Emulator) prepare(r *row, target *instance) (process.Spec, *ending, err
 	}
 	// Cleaned as an absolute path first, so that no ".." leads out of the instance.
 	directory := filepath.Join(root, filepath.Clean("/"+firstOf(i.workingDir, defaultWorkingDir)))
-	if info, err := os.Stat(directory); err != nil || !info.IsDir() {
+	if !isDirectory(directory) {
 		return process.Spec{}, &endNoDirectory, nil
 	}
 	launcher, extension := i.launcher, ""
@@ -295,6 +295,11 @@ func (e *Emulator) prepare(r *row, target *instance) (process.Spec, *ending, err
 		spec.Env = append(spec.Env, name+"="+environment[name])
 	}
 	return spec, nil, nil
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // quote makes one word of a shell out of text.

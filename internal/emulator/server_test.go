@@ -25,7 +25,7 @@ func TestStopAndStartAgain(t *testing.T) {
 	if err := b.e.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.try(t.Context(), t, list); err == nil {
+	if err := r.try(t.Context(), t); err == nil {
 		t.Error("a call was answered during the outage")
 	}
 	if got := b.e.Rows(invokeID)[0].InvocationStatus; got != emulator.StatusRunning {

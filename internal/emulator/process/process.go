@@ -25,7 +25,7 @@ type Spec struct {
 	Dir      string
 	// Env is the whole environment, as "name=value"; nothing is inherited.
 	Env []string
-	// Run is the value of Marker, unique to this run.
+	// Run names this run in Marker; no other has the same.
 	Run string
 	// Output receives standard output and standard error, merged in the order of writing.
 	Output io.Writer
@@ -51,7 +51,9 @@ func Run(ctx context.Context, spec Spec) (exitCode int, err error) {
 	// Not CommandContext: it kills the leader only, and its Wait would wait for whoever holds the pipe.
 	cmd := exec.Command(argv[0], argv[1:]...) //nolint:noctx // see above
 	cmd.Dir = spec.Dir
-	cmd.Env = append([]string{Marker + "=" + spec.Run}, spec.Env...)
+	// The slash ends the name, so that killing i-1 spares i-10.
+	mark := spec.Run + "/"
+	cmd.Env = append([]string{Marker + "=" + mark}, spec.Env...)
 	cmd.Stdout, cmd.Stderr = writer, writer
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err = cmd.Start()
@@ -83,7 +85,7 @@ func Run(ctx context.Context, spec Spec) (exitCode int, err error) {
 	// What the script left in its group ends with it, or it would hold the pipe open for ever.
 	killGroup(cmd.Process.Pid)
 	if killed {
-		KillMarked(spec.Run)
+		KillMarked(mark)
 	}
 	drain(reader, copied, spec.Output)
 	if killed {

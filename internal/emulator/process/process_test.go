@@ -121,6 +121,33 @@ func TestRunKillsTheWholeTree(t *testing.T) {
 	}
 }
 
+// Names of runs may begin alike; killing one must spare the other.
+func TestRunKillsNoOtherRun(t *testing.T) {
+	killed, _ := newSpec(t, "setsid sleep 1000 & wait")
+	spared, output := newSpec(t, "until [ -e go ]; do sleep 0.01; done; echo spared")
+	spared.Run = killed.Run + "0"
+	t.Cleanup(func() { KillMarked(spared.Run) })
+	result := make(chan error, 1)
+	go func() {
+		_, err := Run(t.Context(), spared)
+		result <- err
+	}()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Run(ctx, killed); !errors.Is(err, ErrKilled) {
+		t.Fatalf("error %v, want ErrKilled", err)
+	}
+	if err := os.WriteFile(filepath.Join(spared.Dir, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-result; err != nil {
+		t.Errorf("the other run ended with %v", err)
+	}
+	if got, _ := output.Snapshot(); string(got) != "spared\n" {
+		t.Errorf("the other run printed %q", got)
+	}
+}
+
 // alive says whether a process exists and is not merely waiting to be reaped.
 func alive(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
