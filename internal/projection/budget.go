@@ -1,0 +1,202 @@
+package projection
+
+import (
+	"encoding/json"
+	"math"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+const (
+	defaultStatusBytes = 96 << 10
+	// minStatusBytes has room for the conditions, whose messages are never cut for space.
+	minStatusBytes = 8 << 10
+	maxStatusBytes = 1 << 20
+
+	// textOverhead is what a text takes beside itself, its truncatedBytes included.
+	textOverhead = len(`"text":"","encoding":"PlainText","truncatedBytes":9223372036854775807,`)
+	// listOverhead is what the two lists take beside their entries.
+	listOverhead = len(`"instances":[],"history":[],`)
+	// shareRounds is how often the room that short outputs leave is offered to the long ones. Each round
+	// halves what is left, or better.
+	shareRounds = 6
+)
+
+// item is an entry with what it takes in the status.
+type item struct {
+	*entry
+	show *showable
+	// space is the room that the text may take, start where it then begins, used what it takes.
+	space, start, used int
+}
+
+// fit fills what room there is, in order of importance: the instances, their outputs, the earlier runs, their
+// outputs; failed instances first. What does not fit is counted.
+//
+// Everything is given out in one fixed order, each according to what those before it left. That makes the result
+// the same when it is computed again from itself, with and without the rows of the API at hand; shares computed
+// from the sizes of all would not be.
+func (p *projection) fit(status *v1alpha1.InvocationResultStatus) {
+	frame := *status
+	frame.Truncated = &v1alpha1.TruncatedStatus{Instances: math.MaxInt32, History: math.MaxInt32, OutputBytes: math.MaxInt64}
+	left := p.maxStatusBytes() - listOverhead - jsonSize(frame)
+
+	instances := p.take(p.instances, &left)
+	failed := 0
+	for failed < len(instances) && instances[failed].outcome() == cloudassistant.OutcomeFailed {
+		failed++
+	}
+	share(instances[:failed], &left)
+	share(instances[failed:], &left)
+	history := p.take(p.history.kept, &left)
+	share(history, &left)
+
+	truncated := p.hidden(instances, history)
+	status.Instances = results(instances, &truncated.OutputBytes)
+	status.History = results(history, &truncated.OutputBytes)
+	if truncated != (v1alpha1.TruncatedStatus{}) {
+		status.Truncated = &truncated
+	}
+}
+
+func (p *projection) maxStatusBytes() int {
+	if p.Settings.MaxStatusBytes == 0 {
+		return defaultStatusBytes
+	}
+	return min(max(p.Settings.MaxStatusBytes, minStatusBytes), maxStatusBytes)
+}
+
+// take takes the first entries that fit, without the text of their outputs, but with room to say that there is one.
+func (p *projection) take(entries []*entry, left *int) []*item {
+	limit, charset := p.maxShown(), p.charset()
+	var items []*item
+	for _, e := range entries[:min(len(entries), v1alpha1.MaxStatusItems)] {
+		it := &item{entry: e, show: e.output.prepare(limit, charset)}
+		bare := e.InstanceResult
+		if it.show != nil {
+			bare.Output = &it.show.known
+			it.start = len(it.show.body)
+		}
+		size := jsonSize(bare) + len(",")
+		if e.output.total() > 0 {
+			size += textOverhead
+		}
+		if size > *left {
+			break
+		}
+		*left -= size
+		items = append(items, it)
+	}
+	return items
+}
+
+// share gives what is left to the outputs of items: each an equal share of what those before it left over.
+func share(items []*item, left *int) {
+	var printed []*item
+	for _, it := range items {
+		if it.output.total() > 0 {
+			printed = append(printed, it)
+		}
+	}
+	for range shareRounds {
+		for i, it := range printed {
+			it.space += *left / (len(printed) - i)
+			start, used := it.show.fit(it.space)
+			*left -= used - it.used
+			it.start, it.used, it.space = start, used, used
+		}
+	}
+}
+
+// results are the finished entries; what their outputs do not show is added to hidden.
+func results(items []*item, hidden *int64) []v1alpha1.InstanceResult {
+	var list []v1alpha1.InstanceResult
+	for _, it := range items {
+		result := it.InstanceResult
+		if it.show != nil {
+			result.Output = it.show.from(it.start)
+			*hidden += result.Output.TruncatedBytes
+		}
+		list = append(list, result)
+	}
+	return list
+}
+
+// hidden counts what the status does not hold but for the texts of the entries that it does.
+//
+// What was dropped earlier is known by its number only, so that of what is dropped now, rows that the API still
+// gives may be in that number and the others are not. A changed spec counts anew if everything is at hand.
+func (p *projection) hidden(instances, history []*item) v1alpha1.TruncatedStatus {
+	var droppedRuns, givenRuns int32
+	var droppedBytes, givenBytes int64
+	drop := func(e *entry) {
+		if e.output.raw != nil {
+			givenBytes += e.output.total()
+		} else {
+			droppedBytes += e.output.total()
+		}
+	}
+	for _, e := range p.instances[len(instances):] {
+		drop(e)
+	}
+	kept := make(map[*entry]bool, len(history))
+	for _, it := range history {
+		kept[it.entry] = true
+	}
+	for _, e := range p.history.runs {
+		switch {
+		case kept[e]:
+			continue
+		case p.history.answered[e.run()]:
+			givenRuns++
+		default:
+			droppedRuns++
+		}
+		drop(e)
+	}
+	before, bytesBefore := hiddenBefore(&p.previous)
+	if p.countsAnew() {
+		before, bytesBefore = 0, 0
+	}
+	return v1alpha1.TruncatedStatus{
+		Instances:   p.unseen.Total + int32(len(p.instances)-len(instances)),
+		History:     max(givenRuns, before+droppedRuns),
+		OutputBytes: max(givenBytes, bytesBefore+droppedBytes),
+	}
+}
+
+// countsAnew says whether everything that was ever dropped is at hand, so that what was counted before is moot.
+func (p *projection) countsAnew() bool {
+	if !p.knownInFull() {
+		return false
+	}
+	answer := p.Observation.History
+	return !p.Spec.IncludeHistory || p.Generation != p.previous.ObservedGeneration && answer != nil && answer.Complete
+}
+
+// hiddenBefore is what a status counts as hidden: earlier runs, and bytes in entries that it does not hold.
+func hiddenBefore(status *v1alpha1.InvocationResultStatus) (runs int32, bytes int64) {
+	if status.Truncated == nil {
+		return 0, 0
+	}
+	bytes = status.Truncated.OutputBytes
+	for _, list := range [][]v1alpha1.InstanceResult{status.Instances, status.History} {
+		for _, result := range list {
+			if result.Output != nil {
+				bytes -= result.Output.TruncatedBytes
+			}
+		}
+	}
+	return status.Truncated.History, max(0, bytes)
+}
+
+// jsonSize is the size of v as the API server stores it.
+func jsonSize(v any) int {
+	text, err := json.Marshal(v)
+	if err != nil {
+		// Strings, numbers and times within four-digit years always marshal.
+		panic(err)
+	}
+	return len(text)
+}

@@ -1,0 +1,65 @@
+package projection
+
+import (
+	"fmt"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+)
+
+// The types of events, as Kubernetes knows them.
+const (
+	EventNormal  = "Normal"
+	EventWarning = "Warning"
+)
+
+// EventRunFailed is the reason of the event that tells of a failed run of a scheduled command. Other events have
+// the reasons of the condition Ready, and of Reconciling while an answer is overdue.
+const EventRunFailed = "RunFailed"
+
+// Event tells of a transition. Its note is at most 1,024 bytes, more than which the API server refuses.
+type Event struct {
+	Type   string
+	Reason string
+	Note   string
+}
+
+// eventTypes are the reasons worth an event when they become Ready's.
+var eventTypes = map[string]string{
+	v1alpha1.ReasonSucceeded:      EventNormal,
+	v1alpha1.ReasonCommandFailed:  EventWarning,
+	v1alpha1.ReasonStopped:        EventWarning,
+	v1alpha1.ReasonNoRecords:      EventWarning,
+	v1alpha1.ReasonRecordsExpired: EventWarning,
+	v1alpha1.ReasonAmbiguousMatch: EventWarning,
+	v1alpha1.ReasonAccessDenied:   EventWarning,
+	v1alpha1.ReasonInvalidQuery:   EventWarning,
+	v1alpha1.ReasonTimedOut:       EventWarning,
+	v1alpha1.ReasonSuspended:      EventNormal,
+}
+
+// events tells of what changed between the previous status and the new one.
+func (p *projection) events(v verdict, status *v1alpha1.InvocationResultStatus) []Event {
+	var events []Event
+	ready := findCondition(status, v1alpha1.ConditionReady)
+	if kind, told := eventTypes[ready.Reason]; told && conditionReason(&p.previous, v1alpha1.ConditionReady) != ready.Reason {
+		events = append(events, Event{Type: kind, Reason: ready.Reason, Note: ready.Message})
+	}
+	if isTransient(v.overlay) && conditionReason(&p.previous, v1alpha1.ConditionReconciling) != v.overlay {
+		events = append(events, Event{Type: EventWarning, Reason: v.overlay, Note: summaries[v.overlay]})
+	}
+	if v.base != v1alpha1.ReasonScheduled || p.suspended {
+		return events
+	}
+	if failed := p.newlyFailed(); len(failed) > 0 {
+		var described []string
+		for _, e := range failed[:min(len(failed), maxNamed)] {
+			described = append(described, p.lastEnded(e).describe())
+		}
+		note := fmt.Sprintf("A scheduled run failed on %d instances: %s", len(failed), enumerate(described, len(failed), ", …"))
+		if len(failed) == 1 {
+			note = "A scheduled run failed on " + described[0]
+		}
+		events = append(events, Event{Type: EventWarning, Reason: EventRunFailed, Note: capMessage(note, maxMessageBytes)})
+	}
+	return events
+}

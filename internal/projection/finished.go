@@ -1,0 +1,86 @@
+package projection
+
+import (
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+// Finished says, from the stored status alone, whether the observation is over, so that a restart costs no call.
+//
+// It is over when the command ended, the history of its last run had a minute to arrive (with
+// spec.includeHistory) and the delivery of its output to OSS is done or an hour has passed; when its records
+// expired; and 30 days after the first observation where asking on was unlikely to change anything.
+func Finished(spec *v1alpha1.InvocationResultSpec, status *v1alpha1.InvocationResultStatus, now time.Time) bool {
+	reason := conditionReason(status, v1alpha1.ConditionCompleted)
+	switch {
+	case isCommandEnd(reason):
+		return !now.Before(historyDue(spec, status)) && !now.Before(deliveryDue(status))
+	case reason == v1alpha1.ReasonRecordsExpired:
+		return true
+	}
+	return slow(reason) && !status.ObservedSince.IsZero() && !now.Before(status.ObservedSince.Add(slowTime))
+}
+
+// slow says whether, for that reason of Completed, another answer is unlikely to bring anything.
+func slow(reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonTimedOut, v1alpha1.ReasonNoRecords, v1alpha1.ReasonInvalidQuery, v1alpha1.ReasonAmbiguousMatch:
+		return true
+	}
+	return false
+}
+
+// finished is Finished with the observation at hand, which may show that the history has arrived.
+func (p *projection) finished(status *v1alpha1.InvocationResultStatus) bool {
+	if reason := conditionReason(status, v1alpha1.ConditionCompleted); !isCommandEnd(reason) {
+		if slow(reason) {
+			p.wake(p.since.Add(slowTime))
+		}
+		return Finished(p.Spec, status, p.Now)
+	}
+	delivery, history := deliveryDue(status), historyDue(p.Spec, status)
+	p.wake(delivery)
+	if p.historyArrived() {
+		history = time.Time{}
+	}
+	p.wake(history)
+	return !p.Now.Before(delivery) && !p.Now.Before(history)
+}
+
+// historyArrived says whether the answer about earlier runs is as new as the end of the live rows.
+func (p *projection) historyArrived() bool {
+	live, history := p.Observation.Live, p.Observation.History
+	return live != nil && history != nil && history.Complete && !history.StartedAt.Before(p.Observation.UnchangedSince)
+}
+
+// historyDue is until when a run that ended waits for the history of its last run; zero for not at all.
+func historyDue(spec *v1alpha1.InvocationResultSpec, status *v1alpha1.InvocationResultStatus) time.Time {
+	if !spec.IncludeHistory {
+		return time.Time{}
+	}
+	scheduled := len(status.History) > 0
+	for _, result := range status.Instances {
+		scheduled = scheduled || result.Repeats > 1
+	}
+	if !scheduled {
+		return time.Time{}
+	}
+	return findCondition(status, v1alpha1.ConditionCompleted).LastTransitionTime.Add(historyWait)
+}
+
+// deliveryDue is until when a run that ended waits for the delivery of its output; zero for not at all.
+func deliveryDue(status *v1alpha1.InvocationResultStatus) time.Time {
+	for _, result := range status.Instances {
+		terminal := cloudassistant.InvocationStatus(result.Status).Terminal()
+		if o := result.OSSOutput; terminal && o != nil && o.Status == deliveryInProgress {
+			from := findCondition(status, v1alpha1.ConditionCompleted).LastTransitionTime.Time
+			if status.CompletionTime != nil {
+				from = status.CompletionTime.Time
+			}
+			return from.Add(deliveryWait)
+		}
+	}
+	return time.Time{}
+}

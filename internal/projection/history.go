@@ -1,0 +1,108 @@
+package projection
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+// run identifies one run at a place. The API gives runs no ID: it is the second in which they began. Repeats does not
+// tell runs apart, because nobody says whether it counts up to that run or up to now; it helps those that never
+// began.
+type run struct {
+	place
+	began   int64
+	repeats int64
+}
+
+func (e *entry) run() run {
+	if e.StartTime != nil {
+		return run{place: e.place(), began: e.StartTime.Unix()}
+	}
+	return run{place: e.place(), repeats: e.Repeats}
+}
+
+// historyView is what is known of the earlier runs.
+type historyView struct {
+	// runs are all of them, newest first.
+	runs []*entry
+	// kept are those within the limit per place, newest first.
+	kept []*entry
+	// answered are those that the newest answer has.
+	answered map[run]bool
+}
+
+// mergeHistory merges the history of the previous status, which outlives the API's, with the newest answer.
+//
+// Runs that have not ended are the live row's to tell, and a run that a terminal live row shows is not earlier.
+// The last run of a schedule that goes on is: its live row waits for the next one and shows no output.
+func (p *projection) mergeHistory() {
+	if !p.Spec.IncludeHistory {
+		return
+	}
+	shown := map[run]string{}
+	for _, e := range p.live.rows {
+		shown[e.run()] = e.Status
+	}
+	for _, e := range p.instances {
+		shown[e.run()] = e.Status
+	}
+	runs := map[run]*entry{}
+	add := func(e *entry) bool {
+		if o := e.outcome(); o == cloudassistant.OutcomePending || o == cloudassistant.OutcomeRunning || shown[e.run()] == e.Status {
+			return false
+		}
+		if before := runs[e.run()]; before != nil {
+			e = merge(before, e)
+		}
+		runs[e.run()] = e
+		return true
+	}
+	for _, result := range p.previous.History {
+		add(stored(result))
+	}
+	p.history.answered = map[run]bool{}
+	if answer := p.Observation.History; answer != nil && !p.unresolved() {
+		for i := range answer.Records {
+			if r := &answer.Records[i]; p.asked(r) {
+				e := received(r)
+				if add(e) {
+					p.history.answered[e.run()] = true
+				}
+			}
+		}
+	}
+	for _, e := range runs {
+		p.history.runs = append(p.history.runs, e)
+	}
+	sortHistory(p.history.runs)
+	p.limitHistory()
+}
+
+// limitHistory keeps the newest runs of each place.
+func (p *projection) limitHistory() {
+	limit := defaultHistoryLimit
+	if p.Spec.HistoryLimit != nil {
+		limit = int(*p.Spec.HistoryLimit)
+	}
+	perPlace := map[place]int{}
+	for _, e := range p.history.runs {
+		if perPlace[e.place()]++; perPlace[e.place()] <= limit {
+			p.history.kept = append(p.history.kept, e)
+		}
+	}
+}
+
+func sortHistory(runs []*entry) {
+	began := func(e *entry) time.Time {
+		if e.StartTime != nil {
+			return e.StartTime.Time
+		}
+		return time.Time{}
+	}
+	slices.SortFunc(runs, func(a, b *entry) int {
+		return cmp.Or(began(b).Compare(began(a)), cmp.Compare(b.Repeats, a.Repeats), a.place().compare(b.place()))
+	})
+}
