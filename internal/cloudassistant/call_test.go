@@ -89,8 +89,8 @@ func TestRefusals(t *testing.T) {
 				respond(tc.status, tc.body)(w, r)
 			})
 			tc.want.HTTPStatus = tc.status
-			if got := wantError(t, err, tc.want.Class, tc.want.Code); *got != tc.want {
-				t.Errorf("got  %#v\nwant %#v", *got, tc.want)
+			if got := wantError(t, err, tc.want.Class, tc.want.Code); got != tc.want {
+				t.Errorf("got  %#v\nwant %#v", got, tc.want)
 			}
 		})
 	}
@@ -102,7 +102,7 @@ func TestRequestIDFromHeader(t *testing.T) {
 		respond(500, `{"Code":"InternalError","Message":"x"}`)(w, r)
 	})
 	if got := wantError(t, err, ClassUnavailable, "InternalError"); got.Error() != "InternalError: x (request R-7)" {
-		t.Errorf("error %q", got)
+		t.Errorf("error %q", got.Error())
 	}
 }
 
@@ -275,7 +275,7 @@ func TestUnbuildableRequest(t *testing.T) {
 	_, err = client.send(t.Context(), endpoint{scheme: "HTTP", host: "a b\x7f"}, testCredentials,
 		describeRequest(Query{RegionID: "cn-hangzhou"}, Paging{}))
 	if got := wantError(t, err, ClassUnavailable, CodeInternal); strings.Contains(got.Error(), "LTAI") {
-		t.Errorf("error %q", got)
+		t.Errorf("error %q", got.Error())
 	}
 }
 
@@ -341,7 +341,7 @@ func TestConcurrentCalls(t *testing.T) {
 
 func TestProxyIsHonoured(t *testing.T) {
 	proxied := make(chan string, 1)
-	proxy, err := net.Listen("tcp", "127.0.0.1:0")
+	proxy, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

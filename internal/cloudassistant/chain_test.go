@@ -36,10 +36,11 @@ func wantCredentials(t *testing.T, p CredentialProvider, want Credentials) {
 	}
 }
 
-func homeFile(t *testing.T, name, content string) {
+// commandLineConfig makes a home with a configuration of the command line tool.
+func commandLineConfig(t *testing.T, content string) {
 	t.Helper()
-	home := strings.TrimSuffix(writeFile(t, name, content), "/"+name)
-	t.Setenv("HOME", home)
+	path := writeFile(t, ".aliyun/config.json", content)
+	t.Setenv("HOME", filepath.Dir(filepath.Dir(path)))
 }
 
 const cliProfile = `{"current":"default","profiles":[
@@ -127,7 +128,7 @@ func TestSourcesInOrder(t *testing.T) {
 // Half an access key is a mistake to tell, not a reason to be somebody else.
 func TestHalfAnAccessKey(t *testing.T) {
 	clearEnvironment(t)
-	homeFile(t, ".aliyun/config.json", cliProfile)
+	commandLineConfig(t, cliProfile)
 	t.Setenv(envAccessKeySecret, "env-secret")
 	client := newTestClient(t, newTestServer(t, respond(200, emptyPage)))
 	_, err := client.Session(client.DefaultCredentials(), "1").
@@ -137,12 +138,12 @@ func TestHalfAnAccessKey(t *testing.T) {
 
 func TestProfileIsReadAgainWhenRefused(t *testing.T) {
 	clearEnvironment(t)
-	homeFile(t, ".aliyun/config.json", cliProfile)
+	commandLineConfig(t, cliProfile)
 	t.Setenv("ALIBABA_CLOUD_PROFILE", "temporary")
 	provider := newTestClient(t, newTestServer(t, respond(200, ""))).DefaultCredentials()
 	old := Credentials{AccessKeyID: "sts-id", AccessKeySecret: "sts-secret", SecurityToken: "sts-token"}
 	wantCredentials(t, provider, old)
-	homeFile(t, ".aliyun/config.json", strings.ReplaceAll(cliProfile, "sts-", "new-"))
+	commandLineConfig(t, strings.ReplaceAll(cliProfile, "sts-", "new-"))
 	wantCredentials(t, provider, old)
 	provider.Invalidate(old)
 	wantCredentials(t, provider, Credentials{AccessKeyID: "new-id", AccessKeySecret: "new-secret", SecurityToken: "new-token"})
@@ -151,7 +152,7 @@ func TestProfileIsReadAgainWhenRefused(t *testing.T) {
 // The SDK would print the whole file.
 func TestBrokenProfileStaysUntold(t *testing.T) {
 	clearEnvironment(t)
-	homeFile(t, ".aliyun/config.json", `{"profiles":[{"access_key_secret":"cli-secret"`)
+	commandLineConfig(t, `{"profiles":[{"access_key_secret":"cli-secret"`)
 	provider := newTestClient(t, newTestServer(t, respond(200, ""))).DefaultCredentials()
 	_, err := provider.Credentials(t.Context())
 	got := wantError(t, err, ClassDenied, CodeCredentials)
@@ -159,7 +160,7 @@ func TestBrokenProfileStaysUntold(t *testing.T) {
 		t.Errorf("message %q", got.Message)
 	}
 	// Mended, it is read.
-	homeFile(t, ".aliyun/config.json", cliProfile)
+	commandLineConfig(t, cliProfile)
 	wantCredentials(t, provider, Credentials{AccessKeyID: "cli-id", AccessKeySecret: "cli-secret"})
 }
 

@@ -99,7 +99,7 @@ func TestProvidersFailures(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = client.Session(providerFunc(func(ctx context.Context) (Credentials, error) {
+	_, err = client.Session(providerFunc(func(context.Context) (Credentials, error) {
 		return Credentials{}, errors.New("gave up") // does not say why
 	}), "1").DescribeInvocationResults(ctx, Query{RegionID: "cn-hangzhou"}, Paging{})
 	if !errors.Is(err, context.Canceled) {
@@ -159,7 +159,8 @@ func TestRefusedCredentialsAreRenewedOnce(t *testing.T) {
 }
 
 // hostileServer answers with whatever of the request it likes, in the places that end up in an error.
-func hostileServer(t testing.TB) (*Client, func(status int, form, place string)) {
+func hostileServer(t *testing.T) (*Client, func(status int, form, place string)) {
+	t.Helper()
 	var status atomic.Int64
 	var form, place atomic.Value
 	server := newTestServer(t, func(w http.ResponseWriter, r *http.Request) {

@@ -18,11 +18,11 @@ func decode(body string, encoding ContentEncoding) (*Page, error) {
 }
 
 // decodeRow decodes one row that holds, besides its identity, the given fields.
-func decodeRow(t testing.TB, fields string) Record {
-	t.Helper()
+func decodeRow(tb testing.TB, fields string) Record {
+	tb.Helper()
 	page, err := decode(rowBody(fields), EncodingBase64)
 	if err != nil {
-		t.Fatalf("%s: %v", fields, err)
+		tb.Fatalf("%s: %v", fields, err)
 	}
 	return page.Records[0]
 }

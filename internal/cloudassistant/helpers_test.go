@@ -30,46 +30,46 @@ var testCredentials = Credentials{
 }
 
 // newTestClient returns a client whose ECS and STS are the given server, and closes both at the test's end.
-func newTestClient(t testing.TB, server *httptest.Server, adjust ...func(*Options)) *Client {
-	t.Helper()
+func newTestClient(tb testing.TB, server *httptest.Server, adjust ...func(*Options)) *Client {
+	tb.Helper()
 	opts := Options{Endpoint: server.URL, STSEndpoint: server.URL}
 	for _, f := range adjust {
 		f(&opts)
 	}
 	client, err := New(opts)
 	if err != nil {
-		t.Fatalf("New: %v", err)
+		tb.Fatalf("New: %v", err)
 	}
-	t.Cleanup(client.CloseIdleConnections)
+	tb.Cleanup(client.CloseIdleConnections)
 	return client
 }
 
-func newTestServer(t testing.TB, handler http.HandlerFunc) *httptest.Server {
-	t.Helper()
+func newTestServer(tb testing.TB, handler http.HandlerFunc) *httptest.Server {
+	tb.Helper()
 	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
+	tb.Cleanup(server.Close)
 	return server
 }
 
 // askServer asks one question of a server and returns its answer.
-func askServer(t testing.TB, handler http.HandlerFunc, adjust ...func(*Options)) (*Page, error) {
-	t.Helper()
-	client := newTestClient(t, newTestServer(t, handler), adjust...)
+func askServer(tb testing.TB, handler http.HandlerFunc, adjust ...func(*Options)) (*Page, error) {
+	tb.Helper()
+	client := newTestClient(tb, newTestServer(tb, handler), adjust...)
 	return client.Session(Static(testCredentials), "1").
-		DescribeInvocationResults(t.Context(), Query{RegionID: "cn-hangzhou"}, Paging{})
+		DescribeInvocationResults(tb.Context(), Query{RegionID: "cn-hangzhou"}, Paging{})
 }
 
-// wantError asserts that err is an *Error of the class and code, and returns it.
-func wantError(t testing.TB, err error, class Class, code string) *Error {
-	t.Helper()
+// wantError asserts that err is an *Error of the class and code, and returns what it says.
+func wantError(tb testing.TB, err error, class Class, code string) Error {
+	tb.Helper()
 	var got *Error
 	if !errors.As(err, &got) {
-		t.Fatalf("error is %T (%v), want an *Error", err, err)
+		tb.Fatalf("error is %T (%v), want an *Error", err, err)
 	}
 	if got.Class != class || got.Code != code {
-		t.Fatalf("error is %s %s (%s), want %s %s", got.Class, got.Code, got.Message, class, code)
+		tb.Fatalf("error is %s %s (%s), want %s %s", got.Class, got.Code, got.Message, class, code)
 	}
-	return got
+	return *got
 }
 
 // rpcSignature computes the RPC signature (HMAC-SHA1) of a call independently of the SDK, from the vendor's
@@ -135,20 +135,20 @@ func (r *rotating) Invalidate(stale Credentials) {
 	}
 }
 
-func mustURL(t testing.TB, text string) *url.URL {
-	t.Helper()
+func mustURL(tb testing.TB, text string) *url.URL {
+	tb.Helper()
 	parsed, err := url.Parse(text)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return parsed
 }
 
-func date(t testing.TB, text string) time.Time {
-	t.Helper()
+func date(tb testing.TB, text string) time.Time {
+	tb.Helper()
 	parsed, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return parsed
 }

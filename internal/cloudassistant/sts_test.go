@@ -100,7 +100,7 @@ func TestAssumeRoleFailures(t *testing.T) {
 			}
 			_, err = provider.Credentials(t.Context())
 			if got := wantError(t, err, tc.class, tc.code); leaks(got.Error(), assumedCredentials) != "" {
-				t.Errorf("error %q", got)
+				t.Errorf("error %q", got.Error())
 			}
 		})
 	}

@@ -288,6 +288,22 @@ func (m *movingAPI) DescribeInvocationResults(_ context.Context, _ Query, paging
 	return page, nil
 }
 
+// checkRow asserts that a row of the answer is the right one of its sights.
+func (m *movingAPI) checkRow(row Record) {
+	sights := m.sight[row.InstanceID]
+	ended, same := false, false
+	for _, sight := range sights {
+		ended = ended || sight.InvocationStatus.Terminal()
+		same = same || cmp.Equal(sight, row)
+	}
+	if !same || ended != row.InvocationStatus.Terminal() {
+		m.t.Fatalf("%s is %s, of sights %+v", row.InstanceID, row.InvocationStatus, sights)
+	}
+	if !ended && !cmp.Equal(row, sights[len(sights)-1]) {
+		m.t.Fatalf("%s is %s, an old sight of %+v", row.InstanceID, row.InvocationStatus, sights)
+	}
+}
+
 func TestWalkProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		api := &movingAPI{t: t}
@@ -318,18 +334,7 @@ func TestWalkProperties(t *testing.T) {
 				t.Fatalf("%s is in the answer twice", row.InstanceID)
 			}
 			found[row.InstanceID] = row
-			sights := api.sight[row.InstanceID]
-			ended, same := false, false
-			for _, sight := range sights {
-				ended = ended || sight.InvocationStatus.Terminal()
-				same = same || cmp.Equal(sight, row)
-			}
-			if !same || ended != row.InvocationStatus.Terminal() {
-				t.Fatalf("%s is %s, of sights %+v", row.InstanceID, row.InvocationStatus, sights)
-			}
-			if !ended && !cmp.Equal(row, sights[len(sights)-1]) {
-				t.Fatalf("%s is %s, an old sight of %+v", row.InstanceID, row.InvocationStatus, sights)
-			}
+			api.checkRow(row)
 		}
 		if len(found) != len(api.sight) {
 			t.Fatalf("%d rows of %d that were shown", len(found), len(api.sight))

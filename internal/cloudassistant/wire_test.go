@@ -78,7 +78,9 @@ func TestRequestParameters(t *testing.T) {
 		want   map[string]string
 	}{
 		{
-			"the least", Query{RegionID: "cn-hangzhou"}, Paging{},
+			"the least",
+			Query{RegionID: "cn-hangzhou"},
+			Paging{},
 			map[string]string{"RegionId": "cn-hangzhou", "ContentEncoding": "Base64"},
 		},
 		{
@@ -99,7 +101,9 @@ func TestRequestParameters(t *testing.T) {
 			},
 		},
 		{
-			"by page number", Query{RegionID: "cn-hangzhou"}, Paging{PageNumber: 3, PageSize: 20},
+			"by page number",
+			Query{RegionID: "cn-hangzhou"},
+			Paging{PageNumber: 3, PageSize: 20},
 			map[string]string{
 				"RegionId": "cn-hangzhou", "ContentEncoding": "Base64", "PageNumber": "3", "PageSize": "20",
 			},
