@@ -53,6 +53,8 @@ type Emulator struct {
 // instance is an Instance and whoever waits for it to change.
 type instance struct {
 	Instance
+	// stops counts how often it was stopped, for whoever looks too late to see it.
+	stops int
 	// changed is closed, and replaced, whenever the status or the agent changes.
 	changed chan struct{}
 }
@@ -167,17 +169,20 @@ func (e *Emulator) changeInstance(instanceID string, change func(*Instance)) err
 	if err := changed.check(); err != nil {
 		return err
 	}
+	if changed.Status == InstanceStopped && i.Status != InstanceStopped {
+		i.stops++
+	}
 	i.Instance = changed
 	close(i.changed)
 	i.changed = make(chan struct{})
 	return nil
 }
 
-// look reads an instance and the channel that tells of its next change.
-func (e *Emulator) look(i *instance) (Instance, <-chan struct{}) {
+// look copies an instance as it is now, with the channel that tells of its next change.
+func (e *Emulator) look(i *instance) instance {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return i.Instance, i.changed
+	return *i
 }
 
 // now is the clock's time as the API shows it: UTC, whole seconds are cut where it is printed.

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -49,7 +50,7 @@ type Fault struct {
 	Action string `json:"action,omitempty"`
 	// InvokeID is the parameter InvokeId of the calls; empty is any or none.
 	InvokeID string `json:"invokeID,omitempty"`
-	// Match, if set, must also agree.
+	// Match, if set, must also agree. It must not call Inject or ClearFaults.
 	Match func(*Call) bool `json:"-"`
 	// Code is the error code of FaultError and FaultNumericCode; empty is Throttling.User. HTTP status and message
 	// are those of the code.
@@ -131,15 +132,22 @@ func (f *Fault) matches(c *Call) bool {
 		(f.Match == nil || f.Match(c))
 }
 
+// errNoAnswer makes the gateway close the connection without an answer.
+var errNoAnswer = errors.New("a fault leaves the call without an answer")
+
 // misbehave lets the faults meet a call. It returns true if one of them has written the answer.
 func (e *Emulator) misbehave(c *Call, w http.ResponseWriter) (written bool, err error) {
 	delay, fault := e.faults.meet(c)
-	if delay > 0 && !e.pause(c.ctx, delay) {
-		panic(http.ErrAbortHandler)
+	if delay > 0 {
+		c.fault = FaultLatency
+		if !e.pause(c.ctx, delay) {
+			return false, errNoAnswer
+		}
 	}
 	if fault == nil {
 		return false, nil
 	}
+	c.fault = fault.Kind
 	switch fault.Kind {
 	case FaultError:
 		return false, fault.refusal()
@@ -148,9 +156,9 @@ func (e *Emulator) misbehave(c *Call, w http.ResponseWriter) (written bool, err 
 		case <-c.ctx.Done():
 		case <-e.ctx.Done():
 		}
-		panic(http.ErrAbortHandler)
+		return false, errNoAnswer
 	case FaultCut:
-		panic(http.ErrAbortHandler)
+		return false, errNoAnswer
 	case FaultLosePage:
 		c.losePage = true
 		return false, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -121,6 +122,46 @@ func TestFaultsThatGarble(t *testing.T) {
 		}
 		r.call(t, list).wantCode(t, 200, "")
 	})
+}
+
+// Every call leaves one line, whatever a fault makes of it, and no line shows what only the caller may know.
+func TestEveryCallIsLogged(t *testing.T) {
+	var log strings.Builder
+	b := newBench(t, emulator.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	r := b.raw(nil)
+	b.inject(emulator.Fault{Kind: emulator.FaultCut, Count: 1})
+	b.inject(emulator.Fault{Kind: emulator.FaultHTML, Count: 1})
+	if err := r.try(t.Context(), t); err == nil {
+		t.Error("a cut connection gave an answer")
+	}
+	r.call(t, list, "InvokeId", "t-1")
+	r.call(t, list, "MaxResults", "x")
+	r.call(t, "RunCommand", "Type", "RunShellScript", "CommandContent", "echo {{p}}", "EnableParameter", "true",
+		"Parameters", `{"p":"classified"}`, "InstanceId.1", firstID, "ClientToken", "classified")
+	// The handlers have ended when Stop returns, and with them the writing of the log.
+	if err := b.e.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	want := []string{
+		"msg=" + list + " account=1234567890123456 region=cn-hangzhou code=\"fault Cut\"",
+		"msg=" + list + " account=1234567890123456 region=cn-hangzhou InvokeId=t-1 code=\"fault HTML\"",
+		"msg=" + list + ` account=1234567890123456 region=cn-hangzhou code="400 InvalidParameter.MaxResults"`,
+		"msg=RunCommand account=1234567890123456 region=cn-hangzhou InstanceId.1=" + firstID + " code=OK",
+	}
+	if len(lines) != len(want) {
+		t.Fatalf("%d lines, want %d:\n%s", len(lines), len(want), log.String())
+	}
+	for n := range want {
+		if !strings.Contains(lines[n], want[n]) {
+			t.Errorf("line %q, want %q", lines[n], want[n])
+		}
+	}
+	for _, secret := range []string{"classified", "echo", "Signature", testSecret} {
+		if strings.Contains(log.String(), secret) {
+			t.Errorf("the log shows %q:\n%s", secret, log.String())
+		}
+	}
 }
 
 // try sends a DescribeInvocationResults whose answer may not come, and returns the error of the connection.

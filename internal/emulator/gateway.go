@@ -38,6 +38,8 @@ type Call struct {
 	json       bool
 	parameters url.Values
 	key        AccessKey
+	// fault is the kind of fault that left the call without a proper answer, for the log.
+	fault FaultKind
 	// losePage is set by a fault: the answer begins a page later than it should.
 	losePage bool
 }
@@ -77,13 +79,17 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &Call{ctx: r.Context(), requestID: newRequestID(), host: r.Host}
 	answer, err := e.answer(c, w, r)
 	var refusal *apiError
-	if err != nil && !errors.As(err, &refusal) {
+	cut := errors.Is(err, errNoAnswer)
+	if err != nil && !cut && !errors.As(err, &refusal) {
 		e.log.Error("the emulator failed", "action", c.Action, "error", err)
 		refusal = refuse("InternalError")
 	}
 	// Logged before it is sent: whoever has read the answer finds the line.
-	e.logCall(c, refusal, e.clock.Since(started).Milliseconds())
+	e.logCall(c, answer != nil, refusal, e.clock.Since(started).Milliseconds())
 	switch {
+	case cut:
+		// The server's way to close a connection in the middle of a call, without a word in its log.
+		panic(http.ErrAbortHandler)
 	case refusal != nil:
 		writeError(w, c, refusal)
 	case answer != nil:
@@ -197,8 +203,8 @@ func (e *Emulator) checkRegion(c *Call, op operation) error {
 	return nil
 }
 
-// logCall writes the line of a call. Of the parameters only IDs are shown: the others may hold secrets.
-func (e *Emulator) logCall(c *Call, refusal *apiError, millis int64) {
+// logCall writes the line of a call, which was answered unless it was refused or met a fault. Of the parameters only IDs are shown: the others may hold secrets.
+func (e *Emulator) logCall(c *Call, answered bool, refusal *apiError, millis int64) {
 	attributes := []slog.Attr{slog.String("account", c.AccountID), slog.String("region", c.RegionID)}
 	for _, name := range []string{"InvokeId", "CommandId", "InstanceId", "InstanceId.1"} {
 		if value := c.Parameter(name); value != "" {
@@ -206,8 +212,11 @@ func (e *Emulator) logCall(c *Call, refusal *apiError, millis int64) {
 		}
 	}
 	code := "OK"
-	if refusal != nil {
+	switch {
+	case refusal != nil:
 		code = fmt.Sprintf("%d %s", refusal.status, refusal.code)
+	case !answered:
+		code = "fault " + string(c.fault)
 	}
 	attributes = append(attributes, slog.String("code", code), slog.Int64("ms", millis), slog.String("request", c.requestID))
 	e.log.LogAttrs(c.ctx, slog.LevelInfo, firstOf(c.Action, "(no action)"), attributes...)

@@ -261,6 +261,13 @@ func TestDelivery(t *testing.T) {
 	b.status(interrupted, secondID, emulator.StatusRunning)
 	set(b.e.SetInstanceStatus(secondID, emulator.InstanceStopped))
 	wantEnd(t, b.status(interrupted, secondID, emulator.StatusError), "Error", "ExecutionInterrupted", nil, true)
+	set(b.e.SetInstanceStatus(secondID, emulator.InstanceRunning))
+	restarted := b.run("sleep 1000", nil, secondID)
+	waitForWaiters(t, fake, 1)
+	b.status(restarted, secondID, emulator.StatusRunning)
+	set(b.e.SetInstanceStatus(secondID, emulator.InstanceStopped))
+	set(b.e.SetInstanceStatus(secondID, emulator.InstanceRunning))
+	wantEnd(t, b.status(restarted, secondID, emulator.StatusError), "Error", "ExecutionInterrupted", nil, true)
 	if err := b.e.SetAgent("i-nobody", emulator.AgentOnline); err == nil {
 		t.Error("an instance that does not exist could be changed")
 	}

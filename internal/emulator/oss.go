@@ -17,8 +17,8 @@ const (
 
 // export opens the object that the whole output of a run is delivered to: a file under the scratch directory,
 // oss/<bucket>/<prefix>/<invocation>/<instance>.txt. Without a delivery it is a writer that keeps nothing.
-func (e *Emulator) export(r *row) (io.Writer, func(), error) {
-	key, ok := r.objectKey()
+func (e *Emulator) export(i *invocation, instanceID string) (io.Writer, func(), error) {
+	key, ok := i.objectKey(instanceID)
 	if !ok {
 		return io.Discard, func() {}, nil
 	}
@@ -33,10 +33,10 @@ func (e *Emulator) export(r *row) (io.Writer, func(), error) {
 	return file, func() { _ = file.Close() }, nil
 }
 
-// objectKey is bucket and object of the row's delivery, without the scheme.
-func (r *row) objectKey() (string, bool) {
-	bucket, ok := strings.CutPrefix(r.invocation.ossDelivery, "oss://")
-	return strings.TrimSuffix(bucket, "/") + "/" + r.InvokeID + "/" + r.InstanceID + ".txt", ok && bucket != ""
+// objectKey is bucket and object of the delivery from an instance, without the scheme; false if none was asked for.
+func (i *invocation) objectKey(instanceID string) (string, bool) {
+	bucket, ok := strings.CutPrefix(i.ossDelivery, "oss://")
+	return strings.TrimSuffix(bucket, "/") + "/" + i.id + "/" + instanceID + ".txt", ok && bucket != ""
 }
 
 // deliverOSS tells how the delivery of a run ended. The one error that the vendor documents is that of a run
@@ -45,7 +45,7 @@ func (r *row) deliverOSS(end ending) {
 	if r.OSSOutput.Status != ossInProgress {
 		return
 	}
-	key, ok := r.objectKey()
+	key, ok := r.invocation.objectKey(r.InstanceID)
 	if !ok || !end.ran {
 		r.OSSOutput.Status = ossFailed
 		r.OSSOutput.ErrorCode = "CloudAssistant.UnsupportedInvocationStatus"

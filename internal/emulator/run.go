@@ -109,7 +109,7 @@ func (e *Emulator) deliver(ctx context.Context, r *row, target *instance) *endin
 	window := e.clock.NewTimer(e.options.DeliveryTimeout)
 	defer window.Stop()
 	for {
-		state, changed := e.look(target)
+		state := e.look(target)
 		switch {
 		case state.Status != InstanceRunning:
 			return &endNotRunning
@@ -117,7 +117,7 @@ func (e *Emulator) deliver(ctx context.Context, r *row, target *instance) *endin
 			return nil
 		}
 		select {
-		case <-changed:
+		case <-state.changed:
 		case <-window.C():
 			if state.Agent == AgentSilent {
 				return &endNoDelivery
@@ -131,7 +131,7 @@ func (e *Emulator) deliver(ctx context.Context, r *row, target *instance) *endin
 
 // preflight refuses what no instance of this kind can run.
 func (e *Emulator) preflight(r *row, target *instance) *ending {
-	state, _ := e.look(target)
+	state := e.look(target)
 	switch {
 	case r.invocation.command.commandType != shellScript:
 		return &endWrongType
@@ -146,7 +146,7 @@ func (e *Emulator) preflight(r *row, target *instance) *ending {
 func (e *Emulator) execute(ctx context.Context, r *row, target *instance) *ending {
 	spec, end, err := e.prepare(r, target)
 	if err != nil {
-		e.log.Error("a command cannot be started", "InvokeId", r.InvokeID, "InstanceId", r.InstanceID, "error", err)
+		e.log.Error("a command cannot be started", "InvokeId", r.invocation.id, "InstanceId", target.ID, "error", err)
 		return &endException
 	}
 	if end != nil {
@@ -154,9 +154,9 @@ func (e *Emulator) execute(ctx context.Context, r *row, target *instance) *endin
 	}
 	defer func() { _ = os.Remove(spec.Script) }()
 	output := &process.Output{}
-	export, closeExport, err := e.export(r)
+	export, closeExport, err := e.export(r.invocation, target.ID)
 	if err != nil {
-		e.log.Error("the output cannot be delivered", "InvokeId", r.InvokeID, "InstanceId", r.InstanceID, "error", err)
+		e.log.Error("the output cannot be delivered", "InvokeId", r.invocation.id, "InstanceId", target.ID, "error", err)
 	}
 	defer closeExport()
 	spec.Output = io.MultiWriter(output, export)
@@ -166,47 +166,49 @@ func (e *Emulator) execute(ctx context.Context, r *row, target *instance) *endin
 	// Made before the row says Running: whoever moves a fake clock may go by the row.
 	timeout := e.clock.NewTimer(r.invocation.timeout)
 	defer timeout.Stop()
-	if !e.begin(r, output) {
+	stops, ok := e.begin(r, target, output)
+	if !ok {
 		return nil
 	}
 	watching := make(chan struct{})
 	go func() {
 		defer close(watching)
-		e.watch(ctx, cancel, target, timeout.C())
+		e.watch(ctx, cancel, target, stops, timeout.C())
 	}()
 	exitCode, err := process.Run(ctx, spec)
 	cause := context.Cause(ctx)
 	cancel(nil)
 	<-watching
 	if err != nil && !errors.Is(err, process.ErrKilled) {
-		e.log.Error("a command cannot be run", "InvokeId", r.InvokeID, "InstanceId", r.InstanceID, "error", err)
+		e.log.Error("a command cannot be run", "InvokeId", r.invocation.id, "InstanceId", target.ID, "error", err)
 	}
 	ended := endOf(exitCode, err, cause)
 	return &ended
 }
 
-// begin makes the row Running, unless it was stopped in the meantime.
-func (e *Emulator) begin(r *row, output *process.Output) bool {
+// begin makes the row Running, unless it was stopped in the meantime. It returns how often the instance had been
+// stopped by then: from here on a further stop ends the run.
+func (e *Emulator) begin(r *row, target *instance, output *process.Output) (stops int, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if Terminal(r.InvocationStatus) {
-		return false
+		return 0, false
 	}
 	r.start(e.now())
 	r.printing = output
-	return true
+	return target.stops, true
 }
 
-// watch cancels a run when its timeout passes or its instance stops.
-func (e *Emulator) watch(ctx context.Context, cancel context.CancelCauseFunc, target *instance, timeout <-chan time.Time) {
+// watch cancels a run when its timeout passes or its instance stops, once more than it had when the run began.
+func (e *Emulator) watch(ctx context.Context, cancel context.CancelCauseFunc, target *instance, stops int, timeout <-chan time.Time) {
 	for {
-		state, changed := e.look(target)
-		if state.Status != InstanceRunning {
+		state := e.look(target)
+		if state.Status != InstanceRunning || state.stops != stops {
 			cancel(errInstanceStopped)
 			return
 		}
 		select {
-		case <-changed:
+		case <-state.changed:
 		case <-timeout:
 			cancel(errTimeout)
 			return
@@ -249,7 +251,7 @@ func (r *row) finish(end ending, now time.Time) {
 // prepare makes the directories and the script of a run. It returns an ending instead where the command cannot
 // run on this instance.
 func (e *Emulator) prepare(r *row, target *instance) (process.Spec, *ending, error) {
-	state, _ := e.look(target)
+	state := e.look(target)
 	i := r.invocation
 	content := i.command.content
 	if i.command.enableParameter {
