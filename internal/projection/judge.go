@@ -163,8 +163,8 @@ func (p *projection) overdueByNow(base string) bool {
 
 func (p *projection) timeout() time.Duration {
 	switch polling := p.Spec.Polling; {
-	case polling != nil && polling.TimeoutSeconds != nil:
-		return time.Duration(*polling.TimeoutSeconds) * time.Second
+	case polling != nil && polling.TimeoutSeconds > 0:
+		return time.Duration(polling.TimeoutSeconds) * time.Second
 	case p.Settings.DefaultTimeout > 0:
 		return p.Settings.DefaultTimeout
 	}

@@ -156,7 +156,7 @@ func (p *projection) expiry() string {
 	for _, at := range p.live.missing {
 		names = append(names, at.String())
 	}
-	return fmt.Sprintf("The API no longer has the records of %d instances of the run: %s", missing, enumerate(names, missing, ", …"))
+	return fmt.Sprintf("The API no longer has the records of %d of %d instances: %s", missing, p.summary().Total, enumerate(names, missing, ", …"))
 }
 
 // moving is what an error's message may hold that is another at every attempt.

@@ -170,8 +170,8 @@ func (p *projection) maxShown() int {
 	if min(policy, rank(p.Settings.MaxOutputPolicy)) == 0 {
 		return 0
 	}
-	if wanted.MaxBytes != nil {
-		return int(*wanted.MaxBytes)
+	if wanted.MaxBytes > 0 {
+		return int(wanted.MaxBytes)
 	}
 	return defaultMaxBytes
 }

@@ -173,8 +173,8 @@ func begin(in Input) *projection {
 	before := conditionReason(&p.previous, v1alpha1.ConditionCompleted)
 	p.ended = isCommandEnd(before)
 	p.suspended = in.Spec.Suspend && !p.ended && before != v1alpha1.ReasonRecordsExpired
-	if p.suspended {
-		// An answer that came in the meantime waits: nothing changes while suspended.
+	if in.Spec.Suspend && !p.ended {
+		// An answer that comes nevertheless waits: nothing changes while suspended.
 		p.Observation = Observation{}
 	}
 	if live := p.Observation.Live; live != nil && p.Observation.UnchangedSince.IsZero() {

@@ -1,0 +1,188 @@
+package projection
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+// world is a poller and an API that do whatever they like.
+type world struct {
+	now     time.Time
+	spec    *v1alpha1.InvocationResultSpec
+	ids     []string
+	fat     string
+	seen    Observation
+	// finals, unless nil, makes the API tell one story only of how a row ended. What a row was before it fell out of
+	// the status for want of room is not known, so that another story cannot be told from the truth.
+	finals map[any]cloudassistant.Record
+}
+
+var anyStatus = rapid.SampledFrom([]cloudassistant.InvocationStatus{
+	pending, waiting, running, cloudassistant.StatusStopping, success, success, success, failed, failed,
+	cloudassistant.StatusInvalid, cloudassistant.StatusAborted, cloudassistant.StatusError, timeout, cancelled,
+	cloudassistant.StatusTerminated, "Weird", "",
+})
+
+func (w *world) record(t *rapid.T, history bool) cloudassistant.Record {
+	r := w.anyRecord(t)
+	if w.finals == nil || !r.InvocationStatus.Terminal() {
+		return r
+	}
+	var key any = received(&r).place()
+	if history {
+		key = received(&r).run()
+	}
+	if final, told := w.finals[key]; told {
+		return final
+	}
+	w.finals[key] = r
+	return r
+}
+
+func (w *world) anyRecord(t *rapid.T) cloudassistant.Record {
+	r := row(rapid.SampledFrom(w.ids).Draw(t, "instance"), anyStatus.Draw(t, "status"))
+	r.StartTime = w.now.Add(-time.Duration(rapid.SampledFrom([]int{0, 1, 20, 40, 3600}).Draw(t, "age")) * time.Second)
+	if rapid.IntRange(0, 9).Draw(t, "unusual") == 0 {
+		r.StartTime = time.Time{}
+		r.InvokeID = rapid.SampledFrom([]string{"t-1", "t-2", ""}).Draw(t, "run")
+		r.ContainerName = rapid.SampledFrom([]string{"", "web"}).Draw(t, "container")
+		r.Repeats = rapid.SampledFrom([]int64{0, 1, 2, 7}).Draw(t, "repeats")
+		r.InvokeRecordStatus = cloudassistant.RecordStopping
+		r.OSSOutput = cloudassistant.OSSOutput{Delivery: "oss://b", Status: rapid.SampledFrom([]string{"", "InProgress", "Finished"}).Draw(t, "delivery")}
+	}
+	if rapid.Bool().Draw(t, "prints") {
+		size := rapid.SampledFrom([]int{1, 40, 900, 3000}).Draw(t, "size")
+		r.Output = []byte(strings.Repeat(rapid.SampledFrom([]string{"x", "<", "é\n", "\x1b", "\xff"}).Draw(t, "text"), size))
+		r.Dropped = rapid.SampledFrom([]int64{0, 0, 17}).Draw(t, "dropped")
+	}
+	r.Launcher = w.fat
+	return r
+}
+
+func (w *world) answer(t *rapid.T, most int, history bool) *cloudassistant.Answer {
+	a := answer(w.now)
+	for range rapid.IntRange(0, most).Draw(t, "rows") {
+		a.Records = append(a.Records, w.record(t, history))
+	}
+	a.Complete = rapid.IntRange(0, 3).Draw(t, "complete") != 0
+	return a
+}
+
+// step lets time pass and something happen to the answers.
+func (w *world) step(t *rapid.T) {
+	w.now = w.now.Add(time.Duration(rapid.SampledFrom([]int{0, 1, 4, 5, 29, 61, 301, 3601, 90000, 31 * 86400}).Draw(t, "seconds")) * time.Second)
+	switch rapid.SampledFrom([]string{"answer", "answer", "answer", "same", "same", "empty", "history", "restart", "fail", "nothing"}).Draw(t, "event") {
+	case "answer":
+		w.seen.Live, w.seen.UnchangedSince, w.seen.Failure = w.answer(t, len(w.ids)*3/2, false), w.now, nil
+		if !w.seen.Live.Complete {
+			w.seen.UnchangedSince = time.Time{}
+		}
+	case "same":
+		w.seen.Failure = nil
+		if before := w.seen.Live; before != nil && before.Complete {
+			w.seen.Live = answer(w.now, before.Records...)
+		}
+	case "empty":
+		w.seen.Live, w.seen.UnchangedSince, w.seen.Failure = answer(w.now), w.now, nil
+	case "history":
+		if w.spec.IncludeHistory {
+			w.seen.History = w.answer(t, len(w.ids)*3, true)
+		}
+	case "restart":
+		w.seen = Observation{}
+	case "fail":
+		class := rapid.SampledFrom([]cloudassistant.Class{cloudassistant.ClassDenied, cloudassistant.ClassInvalid, cloudassistant.ClassThrottled, cloudassistant.ClassUnavailable}).Draw(t, "class")
+		w.seen.Failure = failure(class)
+		w.seen.OverdueAt = w.now.Add(time.Duration(rapid.IntRange(-1, 1).Draw(t, "overdue")) * time.Minute)
+	}
+}
+
+func anySpec(t *rapid.T) *v1alpha1.InvocationResultSpec {
+	spec := run1()
+	switch rapid.IntRange(0, 5).Draw(t, "question") {
+	case 0:
+		spec = byMatch()
+	case 1:
+		spec.InstanceID = "i-01"
+	}
+	spec.IncludeHistory = rapid.Bool().Draw(t, "includeHistory")
+	if rapid.Bool().Draw(t, "output") {
+		spec.Output = &v1alpha1.OutputSpec{
+			Policy:   rapid.SampledFrom([]v1alpha1.OutputPolicy{"", v1alpha1.OutputNone, v1alpha1.OutputTail, v1alpha1.OutputSecret}).Draw(t, "policy"),
+			MaxBytes: rapid.SampledFrom([]int32{1, 100, 24576}).Draw(t, "maxBytes"),
+			Charset:  rapid.SampledFrom([]string{"", "GBK", "UTF-16LE"}).Draw(t, "charset"),
+		}
+	}
+	if rapid.Bool().Draw(t, "limited") {
+		spec.HistoryLimit = seconds(rapid.SampledFrom([]int32{0, 1, 3}).Draw(t, "historyLimit"))
+	}
+	return spec
+}
+
+// Whatever the API answers in whatever order, with rows twice, lost, of other runs, going back in time, with
+// restarts, failures and suspensions in between: what checkAlways checks holds.
+func TestAnyHistoryOfAnswers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := &world{now: t0, spec: anySpec(t)}
+		for i := range rapid.SampledFrom([]int{1, 3, 30}).Draw(t, "instances") {
+			w.ids = append(w.ids, fmt.Sprintf("i-%02d", i+1))
+		}
+		w.fat = strings.Repeat("<", rapid.SampledFrom([]int{0, 0, 50, 1000}).Draw(t, "fat"))
+		settings := Settings{MaxStatusBytes: rapid.SampledFrom([]int{0, 1, 20000}).Draw(t, "budget")}
+		if settings.MaxStatusBytes != 0 {
+			w.finals = map[any]cloudassistant.Record{}
+		}
+		var previous *v1alpha1.InvocationResultStatus
+		generation := int64(1)
+		for range rapid.IntRange(1, 12).Draw(t, "steps") {
+			w.step(t)
+			if rapid.IntRange(0, 7).Draw(t, "edit") == 0 {
+				w.spec.Suspend = !w.spec.Suspend
+				generation++
+			}
+			in := Input{Now: w.now, Generation: generation, Spec: w.spec, Previous: previous, Observation: w.seen, Settings: settings}
+			out := Project(in)
+			checkAlways(t, in, out)
+			checkFinished(t, in, out)
+			if previous == nil || previous.InvokeID != out.Status.InvokeID {
+				// From here on another question is asked.
+				w.seen = Observation{}
+			}
+			stored := out.Status
+			previous = &stored
+		}
+	})
+}
+
+// checkFinished: what is finished stays so, as far as can be told from the stored status (invariant 6).
+func checkFinished(t *rapid.T, in Input, out Output) {
+	if in.Spec.Suspend {
+		return
+	}
+	late := in.Now.Add(2 * time.Hour)
+	if out.Finished && !Finished(in.Spec, &out.Status, late) {
+		t.Fatalf("finished, but not later: %s", conditionsText(&out.Status))
+	}
+	if isCommandEnd(conditionReason(&out.Status, v1alpha1.ConditionCompleted)) && !Finished(in.Spec, &out.Status, late) && out.Status.CompletionTime == nil {
+		t.Fatalf("ended, but never finished: %s", conditionsText(&out.Status))
+	}
+	if !out.Finished {
+		return
+	}
+	in.Previous, in.Now = &out.Status, late
+	for _, class := range []cloudassistant.Class{cloudassistant.ClassDenied, cloudassistant.ClassInvalid, cloudassistant.ClassThrottled} {
+		in.Observation = Observation{Failure: failure(class), OverdueAt: t0}
+		after := Project(in)
+		reason := conditionReason(&out.Status, v1alpha1.ConditionCompleted)
+		if (isCommandEnd(reason) || reason == v1alpha1.ReasonRecordsExpired) && !Equal(&out.Status, &after.Status) {
+			t.Fatalf("a failure (%s) changed what is finished: %s became %s", class, conditionsText(&out.Status), conditionsText(&after.Status))
+		}
+	}
+}
