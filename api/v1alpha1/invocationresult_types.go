@@ -141,14 +141,14 @@ type PollingSpec struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=86400
-	MinIntervalSeconds *int32 `json:"minIntervalSeconds,omitempty"`
+	MinIntervalSeconds int32 `json:"minIntervalSeconds,omitempty"`
 
 	// maxIntervalSeconds is what the time between two calls grows to while nothing changes. Default 60.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=86400
-	MaxIntervalSeconds *int32 `json:"maxIntervalSeconds,omitempty"`
+	MaxIntervalSeconds int32 `json:"maxIntervalSeconds,omitempty"`
 
 	// timeoutSeconds is how long a one-time run is observed before it is given up as TimedOut, counted from
 	// the first observation. Default 86400 (a day), at most 2592000 (30 days).
@@ -156,7 +156,7 @@ type PollingSpec struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2592000
-	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
+	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
 }
 
 // OutputPolicy says what becomes of the command's output.
@@ -188,7 +188,7 @@ type OutputSpec struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=24576
-	MaxBytes *int32 `json:"maxBytes,omitempty"`
+	MaxBytes int32 `json:"maxBytes,omitempty"`
 
 	// charset is the character set that the command printed in, for output that is not UTF-8.
 	//

@@ -38,9 +38,9 @@ type Options struct {
 	skipNameValidation bool
 }
 
-// The bounds of --max-status-bytes. etcd refuses requests over 1.5 MiB; below 4 KiB not even the conditions fit.
+// The bounds of --max-status-bytes. etcd refuses requests over 1.5 MiB; below 8 KiB not even the conditions fit.
 const (
-	minStatusBytes = 4 << 10
+	minStatusBytes = 8 << 10
 	maxStatusBytes = 1 << 20
 )
 
@@ -61,7 +61,7 @@ func (o *Options) Bind(flags *flag.FlagSet) {
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", ":8443", "Address of the metrics; 0 for none.")
 	flags.BoolVar(&o.MetricsSecure, "metrics-secure", true, "Serve metrics by HTTPS, to whom the API server allows to get /metrics.")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 for none.")
-	flags.IntVar(&o.MaxStatusBytes, "max-status-bytes", 96<<10, "The most bytes that a status may take, from 4096 to 1048576.")
+	flags.IntVar(&o.MaxStatusBytes, "max-status-bytes", 96<<10, "The most bytes that a status may take, from 8192 to 1048576.")
 	flags.Func("default-output-policy", "What becomes of output where spec.output.policy is not set: None or Tail (default Tail).", policy(&o.DefaultOutputPolicy))
 	flags.Func("max-output-policy", "The most that spec.output.policy may show: None or Tail (default Tail).", policy(&o.MaxOutputPolicy))
 	flags.DurationVar(&o.DefaultTTL, "default-ttl", 0, "Delete completed resources that set no ttlSecondsAfterFinished after this long, such as 168h; 0 keeps them.")

@@ -71,9 +71,6 @@ func identityOf(result *v1alpha1.InvocationResult) cloudassistant.Identity {
 	return identity
 }
 
-func seconds(value *int32) time.Duration {
-	if value == nil {
-		return 0
-	}
-	return time.Duration(*value) * time.Second
+func seconds(value int32) time.Duration {
+	return time.Duration(value) * time.Second
 }

@@ -1,0 +1,153 @@
+package controller
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/poller"
+)
+
+func TestWatchOf(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	match := &v1alpha1.InvocationMatch{
+		Tags: []v1alpha1.Tag{{Key: "deploy", Value: "9f3c2e1"}, {Key: "empty"}}, CommandID: "c-1", ResourceGroupID: "rg-1",
+	}
+	for name, test := range map[string]struct {
+		spec   v1alpha1.InvocationResultSpec
+		status v1alpha1.InvocationResultStatus
+		wants  demand
+		want   poller.Watch
+	}{
+		"by ID": {
+			spec: v1alpha1.InvocationResultSpec{RegionID: "cn-hangzhou", InvokeID: "t-1", InstanceID: "i-1", IncludeHistory: true},
+			want: poller.Watch{Question: cloudassistant.Query{RegionID: "cn-hangzhou", InvokeID: "t-1", InstanceID: "i-1"}, History: true},
+		},
+		"by match": {
+			spec: v1alpha1.InvocationResultSpec{RegionID: "cn-hangzhou", Match: match},
+			want: poller.Watch{Question: cloudassistant.Query{
+				RegionID: "cn-hangzhou", CommandID: "c-1", ResourceGroupID: "rg-1",
+				Tags: []cloudassistant.Tag{{Key: "deploy", Value: "9f3c2e1"}, {Key: "empty"}},
+			}},
+		},
+		"a latched match is a run like any other": {
+			spec:   v1alpha1.InvocationResultSpec{RegionID: "cn-hangzhou", Match: match, InstanceID: "i-1"},
+			status: v1alpha1.InvocationResultStatus{InvokeID: "t-2"},
+			want:   poller.Watch{Question: cloudassistant.Query{RegionID: "cn-hangzhou", InvokeID: "t-2", InstanceID: "i-1"}},
+		},
+		"intervals and a demand": {
+			spec: v1alpha1.InvocationResultSpec{RegionID: "cn-hangzhou", InvokeID: "t-1", Polling: &v1alpha1.PollingSpec{
+				MinIntervalSeconds: 5, MaxIntervalSeconds: 7, TimeoutSeconds: 9,
+			}},
+			wants: demand{answerFrom: now},
+			want: poller.Watch{
+				Question:    cloudassistant.Query{RegionID: "cn-hangzhou", InvokeID: "t-1"},
+				MinInterval: 5 * time.Second, MaxInterval: 7 * time.Second, AnswerFrom: now,
+			},
+		},
+		"slow": {
+			spec: v1alpha1.InvocationResultSpec{RegionID: "cn-hangzhou", InvokeID: "t-1", Polling: &v1alpha1.PollingSpec{
+				MinIntervalSeconds: 5, MaxIntervalSeconds: 3600,
+			}},
+			wants: demand{slow: true},
+			want: poller.Watch{
+				Question:    cloudassistant.Query{RegionID: "cn-hangzhou", InvokeID: "t-1"},
+				MinInterval: slowInterval, MaxInterval: time.Hour,
+			},
+		},
+		"a Secret is one of the same namespace": {
+			spec: v1alpha1.InvocationResultSpec{RegionID: "cn-hangzhou", InvokeID: "t-1", Credentials: &v1alpha1.CredentialsSpec{
+				SecretRef: &v1alpha1.SecretReference{Name: "reader"}, RoleARN: "acs:ram::1:role/x",
+			}},
+			want: poller.Watch{
+				Identity: cloudassistant.Identity{Secret: "ops/reader", RoleARN: "acs:ram::1:role/x"},
+				Question: cloudassistant.Query{RegionID: "cn-hangzhou", InvokeID: "t-1"},
+			},
+		},
+		"a role on top of the operator's own credentials": {
+			spec: v1alpha1.InvocationResultSpec{RegionID: "cn-hangzhou", InvokeID: "t-1", Credentials: &v1alpha1.CredentialsSpec{RoleARN: "acs:ram::1:role/x"}},
+			want: poller.Watch{
+				Identity: cloudassistant.Identity{RoleARN: "acs:ram::1:role/x"},
+				Question: cloudassistant.Query{RegionID: "cn-hangzhou", InvokeID: "t-1"},
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			result := &v1alpha1.InvocationResult{ObjectMeta: metav1.ObjectMeta{Namespace: "ops"}, Spec: test.spec, Status: test.status}
+			if diff := cmp.Diff(test.want, watchOf(result, test.wants)); diff != "" {
+				t.Errorf("watchOf (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestExpiresAt(t *testing.T) {
+	ended := metav1.NewTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	completed := func(status metav1.ConditionStatus) []metav1.Condition {
+		return []metav1.Condition{{Type: v1alpha1.ConditionCompleted, Status: status, LastTransitionTime: ended}}
+	}
+	for name, test := range map[string]struct {
+		conditions []metav1.Condition
+		ttl        *int32
+		defaultTTL time.Duration
+		want       time.Time
+	}{
+		"not observed yet":              {nil, ptr.To[int32](0), time.Hour, time.Time{}},
+		"not ended":                     {completed(metav1.ConditionFalse), ptr.To[int32](0), time.Hour, time.Time{}},
+		"kept":                          {completed(metav1.ConditionTrue), nil, 0, time.Time{}},
+		"its own time":                  {completed(metav1.ConditionTrue), ptr.To[int32](60), time.Hour, ended.Add(time.Minute)},
+		"its own time of nothing":       {completed(metav1.ConditionTrue), ptr.To[int32](0), time.Hour, ended.Time},
+		"the default":                   {completed(metav1.ConditionTrue), nil, time.Hour, ended.Add(time.Hour)},
+		"its own time, without default": {completed(metav1.ConditionTrue), ptr.To[int32](60), 0, ended.Add(time.Minute)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			result := &v1alpha1.InvocationResult{
+				Spec:   v1alpha1.InvocationResultSpec{TTLSecondsAfterFinished: test.ttl},
+				Status: v1alpha1.InvocationResultStatus{Conditions: test.conditions},
+			}
+			if got := expiresAt(result, test.defaultTTL); !got.Equal(test.want) {
+				t.Errorf("expiresAt is %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRequestedAt(t *testing.T) {
+	long := strings.Repeat("é", maxRequestedAt+1)
+	for name, test := range map[string]struct {
+		annotations map[string]string
+		want        string
+	}{
+		"none":      {nil, ""},
+		"ours":      {map[string]string{v1alpha1.AnnotationReconcileRequestedAt: "a"}, "a"},
+		"Flux's":    {map[string]string{v1alpha1.AnnotationFluxReconcileRequestedAt: "b"}, "b"},
+		"both":      {map[string]string{v1alpha1.AnnotationReconcileRequestedAt: "a", v1alpha1.AnnotationFluxReconcileRequestedAt: "b"}, "a"},
+		"very long": {map[string]string{v1alpha1.AnnotationReconcileRequestedAt: long}, strings.Repeat("é", maxRequestedAt)},
+	} {
+		if got := requestedAt(&v1alpha1.InvocationResult{ObjectMeta: metav1.ObjectMeta{Annotations: test.annotations}}); got != test.want {
+			t.Errorf("%s: requestedAt is %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+func TestEarliest(t *testing.T) {
+	early := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	late := early.Add(time.Second)
+	for _, test := range []struct{ a, b, want time.Time }{
+		{time.Time{}, time.Time{}, time.Time{}},
+		{early, time.Time{}, early},
+		{time.Time{}, early, early},
+		{early, late, early},
+		{late, early, early},
+	} {
+		if got := earliest(test.a, test.b); !got.Equal(test.want) {
+			t.Errorf("earliest(%v, %v) is %v, want %v", test.a, test.b, got, test.want)
+		}
+	}
+}
