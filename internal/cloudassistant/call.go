@@ -211,7 +211,9 @@ func refusalError(response *http.Response, body []byte, clean sanitizer) *Error 
 		RetryAfter: retryAfter(response.Header),
 	}
 	var said refusal
-	if json.Unmarshal(body, &said) != nil || said.Code == "" {
+	// A number is no code of the API: what sent it only looks like the API, and its word must not end an
+	// observation.
+	if json.Unmarshal(body, &said) != nil || strings.Trim(string(said.Code), "-.0123456789") == "" {
 		failure.Class, failure.Code = ClassUnavailable, CodeHTTPStatus
 		if response.StatusCode == http.StatusTooManyRequests {
 			failure.Class = ClassThrottled

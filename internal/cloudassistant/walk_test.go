@@ -194,6 +194,10 @@ func TestRowsSeenTwice(t *testing.T) {
 			StartTime: time.Unix(repeats, 0),
 		}
 	}
+	restarted := row(StatusSuccess, 1)
+	restarted.StartTime = time.Unix(9, 0)
+	uncounted := row(StatusSuccess, 0)
+	uncounted.StartTime = time.Unix(1, 0)
 	container := row(StatusRunning, 1)
 	container.ContainerName = "web"
 	for _, tc := range []struct {
@@ -208,6 +212,8 @@ func TestRowsSeenTwice(t *testing.T) {
 		{"the later of two others", false, []Record{row(StatusRunning, 1), row(StatusStopping, 1)}, []Record{row(StatusStopping, 1)}},
 		{"the next run of a schedule is the same live row", false, []Record{row(StatusScheduled, 1), row(StatusRunning, 2)}, []Record{row(StatusRunning, 2)}},
 		{"and another one of the history", true, []Record{row(StatusFailed, 2), row(StatusSuccess, 1)}, []Record{row(StatusFailed, 2), row(StatusSuccess, 1)}},
+		{"runs of the history told apart by start", true, []Record{restarted, row(StatusSuccess, 1)}, []Record{restarted, row(StatusSuccess, 1)}},
+		{"runs of the history told apart by count", true, []Record{uncounted, row(StatusSuccess, 1)}, []Record{uncounted, row(StatusSuccess, 1)}},
 		{"the same run of the history", true, []Record{row(StatusFailed, 2), row(StatusFailed, 2)}, []Record{row(StatusFailed, 2)}},
 		{"containers", false, []Record{row(StatusRunning, 1), container}, []Record{row(StatusRunning, 1), container}},
 	} {
