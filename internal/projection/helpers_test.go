@@ -175,6 +175,4 @@ func eventsText(events []Event) string {
 	return strings.Join(parts, " ")
 }
 
-func seconds(n int32) *int32 { return &n }
-
 func metaTime(t time.Time) *metav1.Time { return &metav1.Time{Time: t} }

@@ -77,7 +77,7 @@ func (p *projection) mergeHistory() {
 	for _, e := range runs {
 		p.history.runs = append(p.history.runs, e)
 	}
-	sortHistory(p.history.runs)
+	slices.SortFunc(p.history.runs, compareRuns)
 	p.limitHistory()
 }
 
@@ -87,22 +87,46 @@ func (p *projection) limitHistory() {
 	if p.Spec.HistoryLimit != nil {
 		limit = int(*p.Spec.HistoryLimit)
 	}
+	admitted := p.admission()
 	perPlace := map[place]int{}
 	for _, e := range p.history.runs {
+		if !admitted(e) {
+			continue
+		}
 		if perPlace[e.place()]++; perPlace[e.place()] <= limit {
 			p.history.kept = append(p.history.kept, e)
 		}
 	}
 }
 
-func sortHistory(runs []*entry) {
+// admission says which runs may be kept. Where some were hidden before, for want of room, older ones than those kept
+// at the same place stay out: they would take turns with those that the API shows at one time and not at another.
+// A changed spec, such as another limit, lets all compete anew.
+func (p *projection) admission() func(*entry) bool {
+	hidden, _ := hiddenBefore(&p.previous)
+	if hidden == 0 || p.Generation != p.previous.ObservedGeneration {
+		return func(*entry) bool { return true }
+	}
+	kept := map[run]bool{}
+	oldest := map[place]*entry{}
+	var oldestOfAll *entry
+	for _, result := range p.previous.History {
+		oldestOfAll = stored(result)
+		kept[oldestOfAll.run()], oldest[oldestOfAll.place()] = true, oldestOfAll
+	}
+	return func(e *entry) bool {
+		horizon := cmp.Or(oldest[e.place()], oldestOfAll)
+		return kept[e.run()] || horizon != nil && compareRuns(e, horizon) < 0
+	}
+}
+
+// compareRuns puts the newer run first.
+func compareRuns(a, b *entry) int {
 	began := func(e *entry) time.Time {
 		if e.StartTime != nil {
 			return e.StartTime.Time
 		}
 		return time.Time{}
 	}
-	slices.SortFunc(runs, func(a, b *entry) int {
-		return cmp.Or(began(b).Compare(began(a)), cmp.Compare(b.Repeats, a.Repeats), a.place().compare(b.place()))
-	})
+	return cmp.Or(began(b).Compare(began(a)), cmp.Compare(b.Repeats, a.Repeats), a.place().compare(b.place()))
 }

@@ -98,14 +98,26 @@ func (p *projection) remembered() string {
 }
 
 // isExpired says whether records once seen are gone from the API: they have been missing from complete answers
-// for five minutes, and whatever is left has ended.
+// for five minutes, and whatever is left has ended. Until then it is asked as usual, and one answer is demanded at
+// the end of that time, because answers that bring no news are not announced.
 func (p *projection) isExpired() bool {
 	before := conditionReason(&p.previous, v1alpha1.ConditionCompleted) == v1alpha1.ReasonRecordsExpired
 	if !p.live.complete {
 		return before
 	}
-	gone := p.Observation.Live.StartedAt.Sub(p.Observation.UnchangedSince) >= goneTime
-	return p.live.lacking && p.live.allTerminal && (gone || before)
+	if !p.live.lacking || !p.live.allTerminal {
+		return false
+	}
+	goneAt := p.Observation.UnchangedSince.Add(goneTime)
+	if before || !p.Observation.Live.StartedAt.Before(goneAt) {
+		return true
+	}
+	if p.Now.Before(goneAt) {
+		p.wake(goneAt)
+	} else {
+		p.answerFrom = goneAt
+	}
+	return false
 }
 
 // isEnd says whether the answer is the end of the run. If it only looks so, it demands the answer that will tell.

@@ -121,7 +121,7 @@ func anySpec(t *rapid.T) *v1alpha1.InvocationResultSpec {
 		}
 	}
 	if rapid.Bool().Draw(t, "limited") {
-		spec.HistoryLimit = seconds(rapid.SampledFrom([]int32{0, 1, 3}).Draw(t, "historyLimit"))
+		spec.HistoryLimit = new(rapid.SampledFrom([]int32{0, 1, 3}).Draw(t, "historyLimit"))
 	}
 	return spec
 }

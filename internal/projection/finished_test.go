@@ -1,0 +1,130 @@
+package projection
+
+import (
+	"testing"
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+func (s *story) wantFinished(after time.Duration, want bool) {
+	s.testing.Helper()
+	if got := Finished(s.spec, s.status, t0.Add(after)); got != want {
+		s.testing.Errorf("%s after the beginning: finished %t, want %t", after, got, want)
+	}
+}
+
+func TestFinishedFromTheStoredStatus(t *testing.T) {
+	s := tell(t, run1())
+	s.at(0, Observation{})
+	s.wantFinished(9000*time.Hour, false)
+	s.answers(0, row("i-a", running))
+	s.wantFinished(9000*time.Hour, false)
+	s.at(24*time.Hour, Observation{})
+	s.wantRequeue(30 * 24 * time.Hour)
+	s.wantFinished(30*24*time.Hour-time.Second, false)
+	s.wantFinished(30*24*time.Hour, true)
+	s.at(30*24*time.Hour, Observation{})
+	if !s.out.Finished || s.out.Slow {
+		t.Errorf("given up, but %+v", s.out)
+	}
+}
+
+func TestADeliveryIsWaitedForAnHourAtMost(t *testing.T) {
+	s := tell(t, run1())
+	late := row("i-a", success, func(r *cloudassistant.Record) {
+		r.FinishedTime = t0
+		r.OSSOutput = cloudassistant.OSSOutput{Delivery: "oss://b", Status: "InProgress"}
+	})
+	s.answers(time.Minute, late)
+	s.wantCompleted(v1alpha1.ReasonSucceeded)
+	s.wantRequeue(time.Hour)
+	s.wantFinished(59*time.Minute, false)
+	s.wantFinished(time.Hour, true)
+	if s.out.Finished || s.out.Slow {
+		t.Errorf("still to be asked at the normal pace, but %+v", s.out)
+	}
+
+	late.FinishedTime = time.Time{}
+	s = tell(t, run1())
+	s.answers(time.Minute, late)
+	s.wantFinished(time.Hour, false)
+	s.wantFinished(time.Hour+time.Minute, true)
+}
+
+func TestTheHistoryOfTheLastRunIsWaitedForAMinuteAtMost(t *testing.T) {
+	spec := run1()
+	spec.IncludeHistory = true
+	s := tell(t, spec)
+	last, earlier := row("i-a", success, ranBefore(2, 0)), row("i-a", success, ranBefore(1, 0))
+	live := answer(t0, last)
+	s.at(0, Observation{Live: live, History: answer(t0.Add(-time.Second), earlier)})
+	s.wantCompleted(v1alpha1.ReasonSucceeded)
+	s.wantRequeue(time.Minute)
+	s.wantFinished(59*time.Second, false)
+	s.wantFinished(time.Minute, true)
+	if s.out.Finished {
+		t.Error("finished by a history older than the end")
+	}
+	s.at(time.Second, Observation{Live: live, History: cutShort(answer(t0, earlier))})
+	if s.out.Finished {
+		t.Error("finished by a history cut short")
+	}
+	s.at(time.Second, Observation{Live: live, History: answer(t0, earlier)})
+	if !s.out.Finished || !s.out.Requeue.IsZero() {
+		t.Errorf("the history has arrived, but %+v", s.out)
+	}
+
+	s = tell(t, spec)
+	s.answers(0, row("i-a", cancelled))
+	s.wantFinished(0, true)
+}
+
+func TestUrgent(t *testing.T) {
+	s := tell(t, run1())
+	s.answers(0, row("i-a", failed), row("i-b", success))
+	base := s.status
+	if !Urgent(nil, base) || Urgent(base, base.DeepCopy()) {
+		t.Fatal("the first status is urgent, the same one is not")
+	}
+	for name, change := range map[string]func(*v1alpha1.InvocationResultStatus){
+		"reason":                 func(s *v1alpha1.InvocationResultStatus) { s.Conditions[0].Reason = "Other" },
+		"status":                 func(s *v1alpha1.InvocationResultStatus) { s.Conditions[1].Status = unknown },
+		"condition's generation": func(s *v1alpha1.InvocationResultStatus) { s.Conditions[1].ObservedGeneration = 2 },
+		"condition gone":         func(s *v1alpha1.InvocationResultStatus) { s.Conditions = s.Conditions[1:] },
+		"another condition":      func(s *v1alpha1.InvocationResultStatus) { s.Conditions[3].Type = v1alpha1.ConditionReconciling },
+		"generation":             func(s *v1alpha1.InvocationResultStatus) { s.ObservedGeneration++ },
+		"run":                    func(s *v1alpha1.InvocationResultStatus) { s.InvokeID = "t-2" },
+		"request handled":        func(s *v1alpha1.InvocationResultStatus) { s.LastHandledReconcileAt = "now" },
+		"end":                    func(s *v1alpha1.InvocationResultStatus) { s.CompletionTime = metaTime(t0) },
+		"exit code":              func(s *v1alpha1.InvocationResultStatus) { s.ExitCode = new(int64(9)) },
+		"no exit code":           func(s *v1alpha1.InvocationResultStatus) { s.ExitCode = nil },
+	} {
+		next := base.DeepCopy()
+		change(next)
+		if !Urgent(base, next) {
+			t.Errorf("%s is not urgent", name)
+		}
+	}
+	for name, change := range map[string]func(*v1alpha1.InvocationResultStatus){
+		"message":   func(s *v1alpha1.InvocationResultStatus) { s.Conditions[0].Message = "Another." },
+		"counts":    func(s *v1alpha1.InvocationResultStatus) { s.Summary.Running++ },
+		"instances": func(s *v1alpha1.InvocationResultStatus) { s.Instances[0].Status = "Weird" },
+	} {
+		next := base.DeepCopy()
+		change(next)
+		if Urgent(base, next) || Equal(base, next) {
+			t.Errorf("%s: urgent %t, equal %t; want mere progress", name, Urgent(base, next), Equal(base, next))
+		}
+	}
+}
+
+func TestLastHandledReconcileAtIsCarriedOver(t *testing.T) {
+	s := tell(t, run1())
+	s.status = &v1alpha1.InvocationResultStatus{ObservedGeneration: -1, LastHandledReconcileAt: "2026-11-23"}
+	s.answers(0, row("i-a", success))
+	if s.status.LastHandledReconcileAt != "2026-11-23" || s.status.ObservedGeneration != 1 {
+		t.Errorf("status %+v", s.status)
+	}
+}
