@@ -58,7 +58,15 @@ func TestRefusals(t *testing.T) {
 				Message: "Specified signature is not matched with our calculation. (" + adviceKey + ")",
 			},
 		},
-		{"numeric code", 500, `{"Code":500,"Message":17}`, Error{Class: ClassUnavailable, Code: "500", Message: "17"}},
+		{
+			"a number for a code", 400, `{"Code":400,"Message":"Throttling"}`,
+			Error{Class: ClassUnavailable, Code: CodeHTTPStatus, Message: "400 Bad Request instead of an answer of the API; a proxy or a load balancer on the way may be at fault"},
+		},
+		{
+			"a spelled number for a code", 404, `{"Code":"-404.0","Message":"not found"}`,
+			Error{Class: ClassUnavailable, Code: CodeHTTPStatus, Message: "404 Not Found instead of an answer of the API; a proxy or a load balancer on the way may be at fault"},
+		},
+		{"a number for a message", 500, `{"Code":"InternalError","Message":17}`, Error{Class: ClassUnavailable, Code: "InternalError", Message: "17"}},
 		{"code of an unknown kind", 404, `{"Code":"No.Such","Message":null}`, Error{Class: ClassInvalid, Code: "No.Such"}},
 		{
 			"object for a message", 503, `{"Code":"ServiceUnavailable","Message":{"a":1}}`,

@@ -205,6 +205,7 @@ func TestFaultsAndTheirClasses(t *testing.T) {
 		{emulator.Fault{Kind: emulator.FaultCut}, cloudassistant.ClassUnavailable, cloudassistant.CodeNetwork},
 		{emulator.Fault{Kind: emulator.FaultEmpty}, cloudassistant.ClassUnavailable, cloudassistant.CodeMalformedResponse},
 		{emulator.Fault{Kind: emulator.FaultTruncated}, cloudassistant.ClassUnavailable, cloudassistant.CodeMalformedResponse},
+		{emulator.Fault{Kind: emulator.FaultNumericCode}, cloudassistant.ClassUnavailable, cloudassistant.CodeHTTPStatus},
 		{emulator.Fault{Kind: emulator.FaultHTML}, cloudassistant.ClassUnavailable, cloudassistant.CodeHTTPStatus},
 	} {
 		t.Run(string(tc.fault.Kind)+" "+tc.fault.Code, func(t *testing.T) {
