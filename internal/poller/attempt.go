@@ -25,8 +25,6 @@ type attempt struct {
 type result struct {
 	answer *cloudassistant.Answer
 	err    *cloudassistant.Error
-	// heldUntil is the end of a pause that the attempt ran into; zero if it did not.
-	heldUntil time.Time
 }
 
 func (a *attempt) run(ctx context.Context) {
@@ -57,7 +55,7 @@ func (a *attempt) ask(ctx context.Context) (r result) {
 	p := l.poller
 	session, err := p.sessions.Session(ctx, l.key.identity, l.key.regionID)
 	if err != nil {
-		return p.refused(l, asError(err))
+		return result{err: p.refused(l, asError(err))}
 	}
 	b := p.enter(l, session.Account())
 	defer p.exit(b)
@@ -67,17 +65,15 @@ func (a *attempt) ask(ctx context.Context) (r result) {
 	answer, err := cloudassistant.Walk(ctx, metered, query, cloudassistant.WalkOptions{
 		MaxPages: p.options.MaxPages, MaxBytes: p.options.MaxBytes, Clock: p.options.Clock,
 	})
-	if err == nil {
+	switch {
+	case err == nil:
 		return result{answer: answer}
+	case metered.paused:
+		// Somebody else got the throttle answer: one call is told, not all that wait. The lane knows the bucket
+		// now, and waits for it.
+		return result{}
 	}
-	r = result{err: asError(err)}
-	if r.err.Class == cloudassistant.ClassThrottled {
-		r.heldUntil = b.pausedUntil()
-	}
-	if metered.paused {
-		r.err = nil
-	}
-	return r
+	return result{err: asError(err)}
 }
 
 // settle takes the result in and returns the owners to tell. What comes after ctx has ended concerns nobody.
@@ -90,7 +86,6 @@ func (a *attempt) settle(ctx context.Context, r result, differs, moved bool) []O
 		return nil
 	}
 	now, jitter := p.options.Clock.Now(), p.options.Jitter()
-	q.heldUntil = r.heldUntil
 	switch {
 	case r.answer != nil && a.history:
 		return q.answeredHistory(r.answer)
@@ -101,7 +96,6 @@ func (a *attempt) settle(ctx context.Context, r result, differs, moved bool) []O
 	case r.err != nil:
 		return q.failedLive(r.err, a.began, now, jitter)
 	}
-	// Somebody else got the throttle answer: one call is told, not all that wait.
 	q.forced = q.forced || a.forced
 	return nil
 }

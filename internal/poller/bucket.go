@@ -204,13 +204,6 @@ func (b *bucket) blocked() (until time.Time, moved <-chan struct{}, yes bool) {
 	return b.probeUntil, b.moved, b.probing()
 }
 
-// pausedUntil is the end of the latest pause; zero if there was none.
-func (b *bucket) pausedUntil() time.Time {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.until
-}
-
 // failure is the series of throttle answers that goes on; nil when calls pass.
 func (b *bucket) failure() *Failure {
 	b.mu.Lock()

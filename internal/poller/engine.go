@@ -181,15 +181,14 @@ func (p *Poller) exit(b *sharedBucket) {
 	b.attempts--
 }
 
-// refused is the result of an attempt that got no session. Where opening sessions is throttled, no bucket is
-// known, so the lane rests as a bucket would.
-func (p *Poller) refused(l *lane, err *cloudassistant.Error) result {
-	r := result{err: err}
+// refused takes in that a session of l could not be opened. Where that is throttled no bucket is known, so the
+// lane rests as a bucket would.
+func (p *Poller) refused(l *lane, err *cloudassistant.Error) *cloudassistant.Error {
 	if err.Class == cloudassistant.ClassThrottled {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		r.heldUntil = pauseEnd(p.options.Clock.Now(), err.RetryAfter, p.options.Jitter())
-		l.heldUntil = later(l.heldUntil, r.heldUntil)
+		end := pauseEnd(p.options.Clock.Now(), err.RetryAfter, p.options.Jitter())
+		l.heldUntil = later(l.heldUntil, end)
 	}
-	return r
+	return err
 }

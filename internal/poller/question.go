@@ -19,8 +19,8 @@ type questionKey struct {
 }
 
 // canonical gives equal questions one form: filters combine with AND, so the order of tags means nothing.
+// IncludeHistory is left to each attempt.
 func canonical(query cloudassistant.Query) (cloudassistant.Query, questionKey) {
-	query.IncludeHistory = false
 	query.ContentEncoding = cmp.Or(query.ContentEncoding, cloudassistant.EncodingBase64)
 	key := questionKey{
 		resourceGroupID: query.ResourceGroupID, invokeID: query.InvokeID, instanceID: query.InstanceID,
@@ -48,8 +48,8 @@ type interest struct {
 	owed   time.Time
 	// demandFailed says that the failure of an attempt to meet the demand has been announced.
 	demandFailed bool
-	// shownThrottle says that the owner was shown a throttle answer that was given to somebody else, the end of
-	// which nobody would announce otherwise.
+	// shownThrottle says that the owner was last shown a throttle answer that was given to somebody else, the
+	// end of which nobody would announce otherwise.
 	shownThrottle bool
 }
 
@@ -83,7 +83,7 @@ type knowledge struct {
 	answered       plan
 	failure        *Failure
 	failed         plan
-	// forced asks once regardless of failed.
+	// forced asks at once, and only once, regardless of failed.
 	forced bool
 
 	history        *cloudassistant.Answer
@@ -93,9 +93,6 @@ type knowledge struct {
 	// when they did.
 	historyStale bool
 	staleSince   time.Time
-
-	// heldUntil is the end of the pause that the latest attempt ran into.
-	heldUntil time.Time
 }
 
 // ignorance is the knowledge of a question that was first wanted at now.
@@ -138,9 +135,7 @@ func (q *question) want(i *interest, w Watch, b bounds, now time.Time) {
 			due = later(i.demand, now)
 		}
 		i.owed = due
-		if i.unmet(q.live) && !i.demand.After(now) && q.failure != nil {
-			q.forced = true
-		}
+		q.forced = q.forced || i.unmet(q.live) && !i.demand.After(now)
 	}
 	i.history, i.bounds = w.History, b
 	q.rebound()
@@ -201,7 +196,7 @@ func (q *question) next() (due time.Time, history bool) {
 	if at, wanted := q.historyDue(); wanted && at.Before(due) {
 		due, history = at, true
 	}
-	return later(due, q.heldUntil), history
+	return due, history
 }
 
 // snapshot is what an owner is shown at now.
@@ -215,9 +210,10 @@ func (q *question) snapshot(i *interest, now time.Time) Snapshot {
 	}
 	due, interval := q.owedTo(i)
 	s.OverdueAt = overdueAt(due, interval)
+	i.shownThrottle = false
 	if s.Failure == nil && q.lane.bucket != nil && !now.Before(due) {
 		s.Failure = q.lane.bucket.failure()
-		i.shownThrottle = i.shownThrottle || s.Failure != nil
+		i.shownThrottle = s.Failure != nil
 	}
 	return s
 }

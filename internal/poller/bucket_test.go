@@ -1,0 +1,261 @@
+package poller
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+func testBucket(qps float64, burst int) *bucket {
+	return newBucket(clock.RealClock{}, func() float64 { return 0 }, qps, burst)
+}
+
+// taking is a take under way.
+type taking struct {
+	ticket *ticket
+	err    error
+	after  time.Duration
+	ended  bool
+}
+
+func take(ctx context.Context, b *bucket) *taking {
+	t, start := &taking{}, b.clock.Now()
+	go func() {
+		t.ticket, t.err = b.take(ctx)
+		t.after, t.ended = b.clock.Since(start), true
+	}()
+	synctest.Wait()
+	return t
+}
+
+func mustTake(t *testing.T, b *bucket) *ticket {
+	t.Helper()
+	got := take(t.Context(), b)
+	if !got.ended || got.err != nil {
+		t.Fatalf("no ticket at once: %+v", *got)
+	}
+	return got.ticket
+}
+
+func rest(b *bucket, d time.Duration) {
+	<-b.clock.After(d)
+	synctest.Wait()
+}
+
+var throttledFor10s = &cloudassistant.Error{Class: cloudassistant.ClassThrottled, Code: "Throttling", RetryAfter: 10 * time.Second}
+
+func TestBucketRationsCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := testBucket(2, 3)
+		for range 3 {
+			mustTake(t, b)
+		}
+		fourth, fifth := take(t.Context(), b), take(t.Context(), b)
+		rest(b, time.Minute)
+		if fourth.after != 500*time.Millisecond || fifth.after != time.Second {
+			t.Errorf("waited %v and %v, want 500ms and 1s", fourth.after, fifth.after)
+		}
+	})
+}
+
+func TestBucketReturnsTheTokenOfACallerWhoLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := testBucket(1, 1)
+		mustTake(t, b)
+		ctx, cancel := context.WithCancel(t.Context())
+		leaver := take(ctx, b)
+		cancel()
+		synctest.Wait()
+		if !errors.Is(leaver.err, context.Canceled) {
+			t.Errorf("the leaver got %v, want its context's error", leaver.err)
+		}
+		stayer := take(t.Context(), b)
+		rest(b, time.Minute)
+		if stayer.after != time.Second {
+			t.Errorf("the next waited %v, want 1s: the token was not returned", stayer.after)
+		}
+		if _, err := b.take(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("take with an ended context gave %v", err)
+		}
+	})
+}
+
+func TestThrottleAnswerPausesEverybody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := testBucket(1, 2)
+		first, inFlight := mustTake(t, b), mustTake(t, b)
+		waiting := take(t.Context(), b)
+		b.give(first, throttledFor10s)
+		synctest.Wait()
+		if !errors.Is(waiting.err, errPaused) {
+			t.Errorf("who waited for a token got %v, want errPaused", waiting.err)
+		}
+		if _, err := b.take(t.Context()); !errors.Is(err, errPaused) {
+			t.Errorf("a newcomer got %v, want errPaused", err)
+		}
+		until, _, blocked := b.blocked()
+		if left := until.Sub(b.clock.Now()); !blocked || left != 10*time.Second {
+			t.Errorf("blocked for %v (%v), want 10s", left, blocked)
+		}
+		rest(b, 5*time.Second)
+		// It was begun before the pause: neither news of a throttle nor of its end.
+		b.give(inFlight, throttledFor10s)
+		if again, _, _ := b.blocked(); !again.Equal(until) {
+			t.Errorf("a late answer moved the end of the pause by %v", again.Sub(until))
+		}
+	})
+}
+
+// paused returns a bucket at the end of its first pause.
+func paused(t *testing.T, qps float64, burst int) *bucket {
+	t.Helper()
+	b := testBucket(qps, burst)
+	b.give(mustTake(t, b), throttledFor10s)
+	rest(b, 10*time.Second)
+	return b
+}
+
+func TestPauseEndsWithOneProbe(t *testing.T) {
+	for name, c := range map[string]struct {
+		err     error
+		resumes bool
+	}{
+		"an answer":               {nil, true},
+		"a refusal":               {failureOf(cloudassistant.ClassDenied), true},
+		"a refusal of the query":  {failureOf(cloudassistant.ClassInvalid), true},
+		"an expired page token":   {failureOf(cloudassistant.ClassTokenExpired), true},
+		"no answer tells nothing": {failureOf(cloudassistant.ClassUnavailable), false},
+		"a cancelled probe":       {context.Canceled, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := paused(t, 10, 10)
+				probe := mustTake(t, b)
+				second, third := take(t.Context(), b), take(t.Context(), b)
+				rest(b, time.Second)
+				if second.ended || third.ended {
+					t.Fatal("a second call was made while the probe was under way")
+				}
+				if _, _, blocked := b.blocked(); !blocked {
+					t.Error("the bucket does not say that it waits for a probe")
+				}
+				b.give(probe, c.err)
+				rest(b, time.Second)
+				if !second.ended && !third.ended {
+					t.Fatal("nobody followed the probe")
+				}
+				if both := second.ended && third.ended; both != c.resumes {
+					t.Errorf("both followed: %v, want %v", both, c.resumes)
+				}
+				if healthy := b.failure() == nil; healthy != c.resumes {
+					t.Errorf("healthy: %v, want %v", healthy, c.resumes)
+				}
+				for _, late := range []*taking{second, third} {
+					if late.ended {
+						b.give(late.ticket, nil)
+						rest(b, time.Second)
+					}
+				}
+				if !second.ended || !third.ended {
+					t.Error("somebody waits for ever")
+				}
+			})
+		})
+	}
+}
+
+func TestThrottledProbePausesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := paused(t, 16, 4)
+		since := b.failure().Since
+		for n := range 5 {
+			probe := mustTake(t, b)
+			waiting := take(t.Context(), b)
+			b.give(probe, throttledFor10s)
+			synctest.Wait()
+			if !errors.Is(waiting.err, errPaused) {
+				t.Errorf("round %d: who waited for the probe got %v", n, waiting.err)
+			}
+			rest(b, 10*time.Second)
+		}
+		failure := b.failure()
+		if !failure.Since.Equal(since) || failure.At.Sub(since) != 50*time.Second {
+			t.Errorf("the series is from %v to %v, want one of 50s", failure.Since, failure.At)
+		}
+		// Halved six times from 16, it stops at the least share.
+		if got := b.rate(b.clock.Now()); got != 1 {
+			t.Errorf("the rate is %v, want the floor of 1", got)
+		}
+	})
+}
+
+func TestRateRecoversStepByStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := paused(t, 10, 5)
+		b.give(mustTake(t, b), nil)
+		for _, want := range []float64{5, 6, 7, 8, 9, 10, 10} {
+			if got := float64(b.rate(b.clock.Now())); got < want-1e-9 || got > want+1e-9 {
+				t.Errorf("the rate is %v, want %v", got, want)
+			}
+			if idle := b.idle(); idle != (want == 10) {
+				t.Errorf("at a rate of %v idle is %v", want, idle)
+			}
+			rest(b, time.Minute)
+		}
+	})
+}
+
+func TestBurstIsNotThereAfterAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := paused(t, 10, 10)
+		b.give(mustTake(t, b), nil)
+		next, another := take(t.Context(), b), take(t.Context(), b)
+		rest(b, time.Minute)
+		if next.after != 200*time.Millisecond || another.after != 400*time.Millisecond {
+			t.Errorf("waited %v and %v, want 200ms and 400ms at half the rate", next.after, another.after)
+		}
+	})
+}
+
+func TestHungProbeIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := paused(t, 10, 10)
+		hung := mustTake(t, b)
+		next := take(t.Context(), b)
+		rest(b, time.Minute)
+		if next.after != probePatience {
+			t.Fatalf("the next probe was sent after %v, want %v", next.after, probePatience)
+		}
+		b.give(next.ticket, nil)
+		b.give(hung, failureOf(cloudassistant.ClassUnavailable))
+		if _, _, blocked := b.blocked(); blocked {
+			t.Error("the end of the hung probe undid the success of its successor")
+		}
+	})
+}
+
+func TestCancelledProbeMakesWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := paused(t, 1, 1)
+		b.give(mustTake(t, b), failureOf(cloudassistant.ClassUnavailable))
+		// The one token is used, so the next probe has to wait for its own.
+		ctx, cancel := context.WithCancel(t.Context())
+		leaver := take(ctx, b)
+		waiting := take(t.Context(), b)
+		rest(b, time.Second)
+		if leaver.ended || waiting.ended {
+			t.Fatal("a call was made without a token")
+		}
+		cancel()
+		rest(b, 2*time.Second)
+		if !errors.Is(leaver.err, context.Canceled) || !waiting.ended || waiting.err != nil {
+			t.Errorf("the leaver got %v; the next %+v", leaver.err, *waiting)
+		}
+	})
+}
