@@ -3,6 +3,7 @@ package projection
 import (
 	"encoding/json"
 	"math"
+	"strings"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
@@ -39,6 +40,8 @@ type item struct {
 // from the sizes of all would not be.
 func (p *projection) fit(status *v1alpha1.InvocationResultStatus) {
 	frame := *status
+	// Room for whatever is echoed there after the projection.
+	frame.LastHandledReconcileAt = strings.Repeat("<", maxName)
 	frame.Truncated = &v1alpha1.TruncatedStatus{Instances: math.MaxInt32, History: math.MaxInt32, OutputBytes: math.MaxInt64}
 	left := p.maxStatusBytes() - listOverhead - jsonSize(frame)
 

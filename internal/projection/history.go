@@ -51,7 +51,10 @@ func (p *projection) mergeHistory() {
 	}
 	runs := map[run]*entry{}
 	add := func(e *entry) bool {
-		if o := e.outcome(); o == cloudassistant.OutcomePending || o == cloudassistant.OutcomeRunning || shown[e.run()] == e.Status {
+		if o := e.outcome(); o == cloudassistant.OutcomePending || o == cloudassistant.OutcomeRunning {
+			return false
+		}
+		if status, isShown := shown[e.run()]; isShown && status == e.Status {
 			return false
 		}
 		if before := runs[e.run()]; before != nil {
