@@ -23,7 +23,7 @@ endif
 ##@ Try it
 .PHONY: demo
 demo: build $(ASSETS_READY) ## Everything on this machine: control plane, emulator, operator, a real command (KEEP=1 leaves it running)
-	@go build -o $(BIN)/demo ./hack/demo
+	@$(GO_BUILD) -o $(BIN)/demo ./hack/demo
 	@KUBEBUILDER_ASSETS=$(ASSETS) exec $(BIN)/demo $(if $(KEEP),--keep)
 
 .PHONY: run
@@ -39,11 +39,11 @@ build: ## Build bin/manager and bin/ecs-emulator
 
 .PHONY: test
 test: build $(ASSETS_READY) ## Unit tests and the suites on a real API server, with the race detector
-	KUBEBUILDER_ASSETS=$(ASSETS) go test -race -timeout 20m $(TEST_ARGS) ./...
+	KUBEBUILDER_ASSETS=$(ASSETS) go test -race -timeout 20m -parallel 8 $(TEST_ARGS) ./...
 
 .PHONY: cover
 cover: build $(ASSETS_READY) ## Test coverage by package
-	KUBEBUILDER_ASSETS=$(ASSETS) go test -timeout 20m -coverprofile=cover.out ./api/... ./internal/... | grep -E '^(ok|---|FAIL|panic)' | awk '{ print $$2, $$4, $$5 }' | column -t
+	KUBEBUILDER_ASSETS=$(ASSETS) go test -timeout 20m -parallel 8 -coverprofile=cover.out ./api/... ./internal/... | grep -E '^(ok|---|FAIL|panic)' | awk '{ print $$2, $$4, $$5 }' | column -t
 	@go tool cover -func=cover.out | tail -n 1
 
 .PHONY: bench

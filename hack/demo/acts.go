@@ -13,6 +13,7 @@ func (s *stage) runCommand(n int, script string, set func(*ecs.RunCommandRequest
 	request := ecs.CreateRunCommandRequest()
 	request.Type = "RunShellScript"
 	request.CommandContent = script
+	request.EnableParameter = requests.NewBoolean(true) // for {{ACS::InstanceId}}
 	instances := make([]string, n)
 	for i := range instances {
 		instances[i] = fmt.Sprintf("i-emulator%010d", i+1)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
@@ -86,8 +87,8 @@ func TestTheAPIIsAwayForAWhile(t *testing.T) {
 		return result.Status.LastHandledReconcileAt == "now"
 	})
 	during.Status.LastHandledReconcileAt = ""
-	if fmt.Sprint(during.Status) != fmt.Sprint(before.Status) {
-		t.Errorf("an outage changed the status:\n%+v\nbefore:\n%+v", during.Status, before.Status)
+	if diff := cmp.Diff(before.Status, during.Status); diff != "" {
+		t.Errorf("an outage changed the status (-before +during):\n%s", diff)
 	}
 	if _, err := w.cloud.Start(strings.TrimPrefix(w.cloudURL, "http://")); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/ecs"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -156,6 +157,7 @@ func (w *world) runCommand(t *testing.T, n int, script string, set func(*ecs.Run
 	request := ecs.CreateRunCommandRequest()
 	request.Type = "RunShellScript"
 	request.CommandContent = script
+	request.EnableParameter = requests.NewBoolean(true) // for {{ACS::InstanceId}}
 	instances := make([]string, n)
 	for i := range instances {
 		instances[i] = instance(i + 1)

@@ -70,7 +70,8 @@ func (r *InvocationResultReconciler) SetupWithManager(manager ctrl.Manager, chan
 }
 
 // Reconcile observes one resource. Where the cache is behind the API server it stops: the newer version is on its
-// way, and will be reconciled when it arrives.
+// way, and will be reconciled when it arrives. So it does when the operator stops: the next one starts from what
+// was written.
 func (r *InvocationResultReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	result := &v1alpha1.InvocationResult{}
 	err := r.Client.Get(ctx, request.NamespacedName, result)
@@ -88,7 +89,7 @@ func (r *InvocationResultReconciler) Reconcile(ctx context.Context, request ctrl
 	}
 	wait, err := r.reconcile(ctx, request, result, memory)
 	switch {
-	case apierrors.IsConflict(err):
+	case apierrors.IsConflict(err), ctx.Err() != nil:
 		return ctrl.Result{}, nil
 	case err != nil || wait.IsZero():
 		return ctrl.Result{}, err

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -43,10 +42,18 @@ type ControlPlane struct {
 	scratch     string
 }
 
-// Root is the top folder of the repository.
+// Root is the top folder of the repository, found from the working directory: the tests and the demo run within it.
 func Root() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+	working, err := os.Getwd()
+	if err != nil {
+		return "."
+	}
+	for folder := working; folder != filepath.Dir(folder); folder = filepath.Dir(folder) {
+		if _, err := os.Stat(filepath.Join(folder, "config", "default")); err == nil {
+			return folder
+		}
+	}
+	return working
 }
 
 // Assets is the folder of etcd, kube-apiserver and kubectl: KUBEBUILDER_ASSETS, else bin/controlplane.
