@@ -162,7 +162,7 @@ func (s *stage) log(name string) string {
 
 // show prints a command line as a user would type it, runs it, and shows what it prints.
 func (s *stage) show(ctx context.Context, script string) error {
-	fmt.Printf("$ %s\n", strings.ReplaceAll(script, "\n", "\n  "))
+	fmt.Printf("$ %s\n", script)
 	command := s.kubectl.Command(ctx, "sh", "-c", script)
 	command.Stdout, command.Stderr = os.Stdout, os.Stdout
 	if err := command.Run(); err != nil {
