@@ -19,8 +19,7 @@ const (
 	textOverhead = len(`"text":"","encoding":"PlainText","truncatedBytes":9223372036854775807,`)
 	// listOverhead is what the two lists take beside their entries.
 	listOverhead = len(`"instances":[],"history":[],`)
-	// shareRounds is how often the room that short outputs leave is offered to the long ones. Each round
-	// halves what is left, or better.
+	// shareRounds is how often the room that short outputs leave is offered to the long ones.
 	shareRounds = 6
 )
 
@@ -28,8 +27,8 @@ const (
 type item struct {
 	*entry
 	show *showable
-	// space is the room that the text may take, start where it then begins, used what it takes.
-	space, start, used int
+	// start is where the text begins, used what it takes.
+	start, used int
 }
 
 // fit fills what room there is, in order of importance: the instances, their outputs, the earlier runs, their
@@ -94,20 +93,20 @@ func (p *projection) take(entries []*entry, left *int) []*item {
 	return items
 }
 
-// share gives what is left to the outputs of items: each an equal share of what those before it left over.
+// share gives what is left to the outputs of items: in each round, an equal share of what those before it left over
+// to each that could show more.
 func share(items []*item, left *int) {
-	var printed []*item
-	for _, it := range items {
-		if it.output.total() > 0 {
-			printed = append(printed, it)
-		}
-	}
 	for range shareRounds {
-		for i, it := range printed {
-			it.space += *left / (len(printed) - i)
-			start, used := it.show.fit(it.space)
+		var hungry []*item
+		for _, it := range items {
+			if it.show != nil && it.show.wantsMoreThan(it.start) {
+				hungry = append(hungry, it)
+			}
+		}
+		for i, it := range hungry {
+			start, used := it.show.fit(it.used + *left/(len(hungry)-i))
 			*left -= used - it.used
-			it.start, it.used, it.space = start, used, used
+			it.start, it.used = start, used
 		}
 	}
 }

@@ -46,10 +46,8 @@ func decode(raw []byte, charset string, isCut bool) (text []byte, rawAt func(int
 }
 
 func decodeCharset(raw []byte, enc encoding.Encoding, isCut bool) (text []byte, rawAt func(int) int, ok bool) {
-	text, err := enc.NewDecoder().Bytes(raw)
-	if err != nil {
-		return nil, nil, false
-	}
+	// None of these decoders fails: what is invalid becomes U+FFFD.
+	text, _ = enc.NewDecoder().Bytes(raw)
 	broken := bytes.Count(text, replacement) - countAtEnds(text)
 	if broken > 1 || !isCut && bytes.Contains(text, replacement) {
 		return nil, nil, false
@@ -133,10 +131,15 @@ func isSplit(invalid []byte) bool {
 // not a character, make `kubectl get -o yaml` fail.
 func showsSafely(text []byte) bool {
 	for i := 0; i < len(text); {
+		if b := text[i]; b < utf8.RuneSelf {
+			if b < ' ' && b != '\t' && b != '\n' || b == 0x7F {
+				return false
+			}
+			i++
+			continue
+		}
 		r, n := utf8.DecodeRune(text[i:])
-		switch {
-		case r == '\t', r == '\n':
-		case r < ' ', r >= 0x7F && r <= 0x9F, r == '\uFFFE', r == '\uFFFF':
+		if r <= 0x9F || r == '\uFFFE' || r == '\uFFFF' {
 			return false
 		}
 		i += n

@@ -157,49 +157,61 @@ func checkEnd(t failer, in Input, out Output) {
 	if in.Previous != nil {
 		before = conditionReason(in.Previous, v1alpha1.ConditionCompleted)
 	}
-	if isCommandEnd(before) && !isCommandEnd(reason) {
-		t.Fatalf("the end %s became %s", before, reason)
-	}
 	if !isCommandEnd(reason) {
+		if isCommandEnd(before) {
+			t.Fatalf("the end %s became %s", before, reason)
+		}
 		if out.Status.ExitCode != nil || out.Status.CompletionTime != nil {
 			t.Fatalf("exit code %v and completion time %v before the end", out.Status.ExitCode, out.Status.CompletionTime)
 		}
 		return
 	}
+	want := v1alpha1.ReasonSucceeded
 	s := out.Status.Summary
-	if s.Pending+s.Running+s.Other != 0 || (reason == v1alpha1.ReasonSucceeded) != (s.Succeeded == s.Total) {
+	switch {
+	case s.Failed > 0:
+		want = v1alpha1.ReasonCommandFailed
+	case s.Stopped > 0:
+		want = v1alpha1.ReasonStopped
+	}
+	if reason != want || s.Pending+s.Running+s.Other != 0 {
 		t.Fatalf("%s with %+v", reason, *s)
 	}
-	if (reason == v1alpha1.ReasonCommandFailed) != (s.Failed > 0) {
-		t.Fatalf("%s with %+v", reason, *s)
+	if !isCommandEnd(before) {
+		checkEnding(t, in, out)
 	}
-	if isCommandEnd(before) {
-		return
-	}
+}
+
+// checkEnding: the command ends by a complete answer that has every known row, each of them terminal in it, and by
+// two such if it is young.
+func checkEnding(t failer, in Input, out Output) {
+	t.Helper()
 	live := in.Observation.Live
-	if live == nil || !live.Complete || len(live.Records) == 0 {
-		t.Fatalf("%s without a complete answer that has records", reason)
+	if live == nil || !live.Complete {
+		t.Fatalf("ended without a complete answer")
 	}
 	given := map[place]bool{}
 	for i := range live.Records {
 		r := &live.Records[i]
-		e := received(r)
-		if r.InvokeID != out.Status.InvokeID || in.Spec.InstanceID != "" && in.Spec.InstanceID != r.InstanceID {
-			continue
+		if clean(r.InvokeID, 256) == out.Status.InvokeID && (in.Spec.InstanceID == "" || in.Spec.InstanceID == r.InstanceID) {
+			e := received(r)
+			given[e.place()] = given[e.place()] || e.terminal()
 		}
-		given[e.place()] = given[e.place()] || e.terminal()
 	}
 	for at, terminal := range given {
 		if !terminal {
-			t.Fatalf("%s though %s has not ended in the answer", reason, at)
+			t.Fatalf("ended though %s has not ended in the answer", at)
 		}
 	}
 	if in.Previous != nil {
 		for _, r := range in.Previous.Instances {
 			if !given[stored(r).place()] {
-				t.Fatalf("%s by an answer that lacks %s", reason, stored(r).place())
+				t.Fatalf("ended by an answer that lacks %s", stored(r).place())
 			}
 		}
+	}
+	if len(given) == 0 || len(given) < int(out.Status.Summary.Total) {
+		t.Fatalf("ended by an answer with %d of %d rows", len(given), out.Status.Summary.Total)
 	}
 	since := in.Observation.UnchangedSince
 	if since.IsZero() {
@@ -210,9 +222,6 @@ func checkEnd(t failer, in Input, out Output) {
 		age = max(age, live.StartedAt.Sub(out.Status.StartTime.Time))
 	}
 	if age < 30*time.Second && live.StartedAt.Sub(since) < 5*time.Second {
-		t.Fatalf("%s by one answer at the age of %s", reason, age)
-	}
-	if len(given) < int(s.Total) {
-		t.Fatalf("%s by an answer with %d of %d rows", reason, len(given), s.Total)
+		t.Fatalf("ended by one answer at the age of %s", age)
 	}
 }

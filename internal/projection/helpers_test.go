@@ -88,11 +88,12 @@ type story struct {
 }
 
 func tell(t *testing.T, spec *v1alpha1.InvocationResultSpec) *story {
+	t.Helper()
 	return &story{testing: t, spec: spec, generation: 1}
 }
 
 // at projects an observation at t0 plus after.
-func (s *story) at(after time.Duration, observation Observation) Output {
+func (s *story) at(after time.Duration, observation Observation) {
 	s.testing.Helper()
 	input := Input{
 		Now: t0.Add(after), Generation: s.generation, Spec: s.spec, Previous: s.status,
@@ -101,19 +102,18 @@ func (s *story) at(after time.Duration, observation Observation) Output {
 	out := Project(input)
 	checkAlways(s.testing, input, out)
 	s.out, s.status = out, &out.Status
-	return out
 }
 
 // answers projects a complete answer begun at t0 plus after that brought news.
-func (s *story) answers(after time.Duration, records ...cloudassistant.Record) Output {
+func (s *story) answers(after time.Duration, records ...cloudassistant.Record) {
 	s.testing.Helper()
-	return s.at(after, Observation{Live: answer(t0.Add(after), records...)})
+	s.at(after, Observation{Live: answer(t0.Add(after), records...)})
 }
 
 // repeats projects a complete answer that says since t0 plus since what it still says at t0 plus after.
-func (s *story) repeats(since, after time.Duration, records ...cloudassistant.Record) Output {
+func (s *story) repeats(since, after time.Duration, records ...cloudassistant.Record) {
 	s.testing.Helper()
-	return s.at(after, Observation{Live: answer(t0.Add(after), records...), UnchangedSince: t0.Add(since)})
+	s.at(after, Observation{Live: answer(t0.Add(after), records...), UnchangedSince: t0.Add(since)})
 }
 
 // restart loses all but what is stored.
@@ -122,7 +122,7 @@ func (s *story) restart() {
 	s.status = roundTrip(s.testing, s.status)
 }
 
-func roundTrip(t testing.TB, status *v1alpha1.InvocationResultStatus) *v1alpha1.InvocationResultStatus {
+func roundTrip(t *testing.T, status *v1alpha1.InvocationResultStatus) *v1alpha1.InvocationResultStatus {
 	t.Helper()
 	text, err := json.Marshal(status)
 	if err != nil {

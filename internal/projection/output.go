@@ -76,8 +76,8 @@ type showable struct {
 	// body is text, or bytes that are shown as Base64.
 	body     []byte
 	encoding v1alpha1.OutputEncoding
-	// first is where the limit in bytes lets it begin.
-	first int
+	// limit is how many bytes of body may be shown, first where that lets it begin.
+	limit, first int
 	// cut is how many bytes were cut off the front already.
 	cut int64
 	// rawAt tells how many bytes as printed make up the first n of body.
@@ -94,6 +94,7 @@ func (o output) prepare(limit int, charset string) *showable {
 	s := &showable{
 		known:    v1alpha1.OutputStatus{DroppedBytes: o.known.DroppedBytes, SHA256: o.known.SHA256},
 		encoding: v1alpha1.OutputBase64,
+		limit:    limit,
 		rawAt:    func(n int) int { return n },
 	}
 	switch {
@@ -135,10 +136,22 @@ func (s *showable) fit(space int) (start, size int) {
 	return start, size
 }
 
+// wantsMoreThan says whether more could be shown than from index start on. It goes by what is shown alone: a text
+// that the previous status cut must want what the whole output did. Within a rune of the limit, nobody can tell
+// why it was cut.
+func (s *showable) wantsMoreThan(start int) bool {
+	shown := len(s.body) - start
+	return s.limit > 0 && (start > 0 || s.cut > 0) && (shown == 0 || shown <= s.limit-utf8.UTFMax)
+}
+
 // from is the status of the output shown from index start on.
 func (s *showable) from(start int) *v1alpha1.OutputStatus {
 	shown := s.known
-	shown.TruncatedBytes = s.cut + int64(s.rawAt(start))
+	shown.TruncatedBytes = s.cut
+	if start > 0 {
+		// Shown from its first character on, nothing is cut: a byte order mark before it is no character.
+		shown.TruncatedBytes += int64(s.rawAt(start))
+	}
 	if start == len(s.body) {
 		return &shown
 	}

@@ -84,8 +84,12 @@ func TestConditions(t *testing.T) {
 			message: "The API has no records of the run t-1: check spec.invokeID, spec.regionID and spec.instanceID; it is asked again now and then.",
 		},
 		"no records after it, healed": {
-			happens: func(s *story) { s.answers(0); s.repeats(0, 5*time.Minute); s.answers(6*time.Minute, row("i-a", running)) },
-			want:    runningConditions,
+			happens: func(s *story) {
+				s.answers(0)
+				s.repeats(0, 5*time.Minute)
+				s.answers(6*time.Minute, row("i-a", running))
+			},
+			want: runningConditions,
 		},
 		"nothing matches, within the grace time": {
 			spec:    byMatch(),

@@ -1,0 +1,81 @@
+package projection
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+func TestEvents(t *testing.T) {
+	s := tell(t, run1())
+	s.at(0, Observation{})
+	s.wantEvents("")
+	s.at(0, Observation{Failure: denied()})
+	s.wantEvents("Warning/AccessDenied")
+	if s.out.Events[0].Note != findCondition(s.status, v1alpha1.ConditionReady).Message {
+		t.Errorf("note %q", s.out.Events[0].Note)
+	}
+	s.restart()
+	s.at(time.Minute, Observation{Failure: denied()})
+	s.wantEvents("")
+	s.answers(2*time.Minute, row("i-a", running))
+	s.wantEvents("")
+	s.spec.Suspend = true
+	s.at(3*time.Minute, Observation{})
+	s.wantEvents("Normal/Suspended")
+	s.spec.Suspend = false
+	s.answers(4*time.Minute, row("i-a", failed))
+	s.wantEvents("Warning/CommandFailed")
+	if got := s.out.Events[0].Note; got != "1 of 1 instance failed: i-a exit 3 (ExitCodeNonzero)" {
+		t.Errorf("note %q", got)
+	}
+	s.restart()
+	s.answers(5*time.Minute, row("i-a", failed))
+	s.wantEvents("")
+
+	s = tell(t, run1())
+	s.answers(0, row("i-a", success))
+	s.wantEvents("Normal/Succeeded")
+}
+
+func TestContainersAreNamed(t *testing.T) {
+	s := tell(t, run1())
+	s.answers(0,
+		row("i-a", timeout, func(r *cloudassistant.Record) { r.ContainerID, r.ContainerName = "0123", "web" }),
+		row("i-a", failed, func(r *cloudassistant.Record) { r.ContainerID, r.ErrorCode = "4567", "" }),
+		row("i-a", success))
+	s.wantMessage("2 of 3 instances failed: i-a/web Timeout (ExecutionTimeout), i-a/4567 exit 3")
+}
+
+func TestMessagesOfRefusalsHoldNothingThatMoves(t *testing.T) {
+	refused := &cloudassistant.Error{
+		Class: cloudassistant.ClassDenied, Code: "InvalidTimeStamp.Expired", RequestID: "77E534EB",
+		Message: "Expired at 2026-11-23T08:00:00Z, request 77E534EB, trace 473469C7-AA6F-4DC5-B3DB-A3DC0DE3C83E.\x1b",
+	}
+	s := tell(t, run1())
+	s.at(0, Observation{Failure: refused})
+	const want = `InvalidTimeStamp.Expired: Expired at …, request …, trace ….\x1b. Grant`
+	if got := findCondition(s.status, v1alpha1.ConditionReady).Message; !strings.HasPrefix(got, want) {
+		t.Errorf("message %q", got)
+	}
+	for _, c := range s.status.Conditions {
+		if strings.Contains(c.Message, "77E534EB") || strings.Contains(c.Message, "2026") || strings.Contains(c.Message, "473469C7") {
+			t.Errorf("%s: %s", c.Type, c.Message)
+		}
+	}
+}
+
+func TestManyFailedInstancesAreNotAllNamed(t *testing.T) {
+	s := tell(t, run1())
+	var rows []cloudassistant.Record
+	for _, id := range strings.Split("gfedcba", "") {
+		rows = append(rows, row("i-"+id, waiting, ranBefore(1, 1)))
+	}
+	s.answers(0, rows...)
+	if got := s.out.Events[0].Note; got != "A scheduled run failed on 7 instances: i-a exit 1, i-b exit 1, i-c exit 1, i-d exit 1, i-e exit 1, …" {
+		t.Errorf("note %q", got)
+	}
+}
