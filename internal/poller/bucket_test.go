@@ -206,7 +206,18 @@ func TestRateRecoversStepByStep(t *testing.T) {
 			if idle := b.idle(); idle != (want == 10) {
 				t.Errorf("at a rate of %v idle is %v", want, idle)
 			}
-			rest(b, time.Minute)
+			// Calls that pass meanwhile do not begin the recovery anew.
+			rest(b, 30*time.Second)
+			b.give(mustTake(t, b), nil)
+			rest(b, 30*time.Second)
+		}
+		for range 5 {
+			take(t.Context(), b)
+		}
+		next := take(t.Context(), b)
+		rest(b, time.Minute)
+		if next.after != 100*time.Millisecond {
+			t.Errorf("the recovered bucket gives the next ticket after %v, want 100ms", next.after)
 		}
 	})
 }
@@ -228,14 +239,19 @@ func TestHungProbeIsReplaced(t *testing.T) {
 		b := paused(t, 10, 10)
 		hung := mustTake(t, b)
 		next := take(t.Context(), b)
-		rest(b, time.Minute)
+		rest(b, probePatience)
 		if next.after != probePatience {
 			t.Fatalf("the next probe was sent after %v, want %v", next.after, probePatience)
 		}
-		b.give(next.ticket, nil)
 		b.give(hung, failureOf(cloudassistant.ClassUnavailable))
+		third := take(t.Context(), b)
+		if third.ended {
+			t.Error("the end of the hung probe let another call pass beside its successor")
+		}
+		b.give(next.ticket, nil)
+		rest(b, time.Minute)
 		if _, _, blocked := b.blocked(); blocked {
-			t.Error("the end of the hung probe undid the success of its successor")
+			t.Error("the bucket waits on after a probe that passed")
 		}
 	})
 }

@@ -1,9 +1,7 @@
 package poller
 
 import (
-	"context"
 	"errors"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -173,10 +171,9 @@ func TestOwnersShareOneQuestion(t *testing.T) {
 		if s := w.poller.Watch("c", brisk); s.Live == nil {
 			t.Error("who joins does not get the answer that is there")
 		}
-		w.pass(4 * time.Second)
+		w.pass(6 * time.Second)
 		expectCalls(t, w.took(), 2) // at once, for that is overdue by its pace, and after 3 s and the call's 1 s
 		w.poller.Forget("c")
-		w.took()
 		w.pass(50 * time.Minute)
 		expectCalls(t, w.took(), 0)
 		w.poller.Forget("a")
@@ -403,49 +400,6 @@ func TestHungLaneDelaysNoOther(t *testing.T) {
 	})
 }
 
-func TestForgetCancelsTheCallAndDropsItsResult(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, Options{}, func(call) reply { return reply{hangs: true} })
-		w.poller.Watch("a", about("t-1"))
-		w.poller.Watch("b", about("t-1"))
-		synctest.Wait()
-		w.poller.Forget("a")
-		w.pass(time.Second)
-		if len(w.poller.lanes) != 1 {
-			t.Error("the question went although somebody still wants it")
-		}
-		w.poller.Forget("b")
-		w.poller.Forget("nobody")
-		synctest.Wait()
-		if len(w.poller.lanes) != 0 || len(w.poller.interests) != 0 {
-			t.Errorf("left behind: %d lanes, %d interests", len(w.poller.lanes), len(w.poller.interests))
-		}
-		w.pass(time.Hour)
-		expectCalls(t, w.took(), 1)
-		expectNews(t, w, "a", 0)
-		expectNews(t, w, "b", 0)
-	})
-}
-
-func TestLaneEndsWithItsLastQuestion(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, Options{}, running)
-		w.poller.Watch("a", about("t-1"))
-		w.poller.Watch("b", about("t-2"))
-		w.pass(time.Second)
-		w.poller.Forget("a")
-		synctest.Wait()
-		if len(w.poller.lanes) != 1 {
-			t.Error("the lane ended although it has a question")
-		}
-		w.poller.Forget("b")
-		synctest.Wait()
-		if len(w.poller.lanes) != 0 {
-			t.Error("the lane goes on without a question")
-		}
-	})
-}
-
 func TestMostDemandingOwnerSetsThePace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, Options{}, running)
@@ -463,127 +417,6 @@ func TestMostDemandingOwnerSetsThePace(t *testing.T) {
 		}
 		if asked[1] != 2 || most > 5 {
 			t.Errorf("asked at %v s, want the minimum of one and the maximum of the other", asked)
-		}
-	})
-}
-
-// A call that is deaf to its context must not be joined by a second one of the same question, and its answer
-// belongs to nobody.
-func TestWatchAgainWhileTheForgottenCallGoesOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		hung := make(chan struct{})
-		w := newWorld(t, Options{}, func(c call) reply {
-			r := rows(c.query, cloudassistant.StatusFailed)
-			r.deaf = hung
-			return r
-		})
-		w.poller.Watch("a", about("t-1"))
-		synctest.Wait()
-		w.poller.Forget("a")
-		w.poller.Watch("b", about("t-1"))
-		w.pass(time.Second)
-		expectCalls(t, w.took(), 1)
-		w.script(running)
-		close(hung)
-		synctest.Wait()
-		expectCalls(t, w.took(), 1)
-		expectNews(t, w, "a", 0)
-		expectNews(t, w, "b", 1)
-		s := w.poller.Watch("b", about("t-1"))
-		if s.Live == nil || s.Live.Records[0].InvocationStatus != cloudassistant.StatusRunning {
-			t.Errorf("live = %+v, want that of the second call", s.Live)
-		}
-	})
-}
-
-func TestStop(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := idleWorld(Options{}, func(c call) reply {
-			if c.query.InvokeID == "t-2" {
-				return reply{hangs: true}
-			}
-			return running(c)
-		})
-		// Before Start nothing is asked.
-		w.poller.Watch("a", about("t-1"))
-		w.poller.Watch("gone", about("t-0"))
-		w.poller.Forget("gone")
-		w.pass(time.Minute)
-		expectCalls(t, w.took(), 0)
-		w.start()
-		w.poller.Watch("b", about("t-2"))
-		synctest.Wait()
-		expectCalls(t, w.took(), 2)
-		expectNews(t, w, "a", 1)
-
-		w.end()
-		// After it neither, but the newest answers are still there.
-		if s := w.poller.Watch("a", about("t-1")); s.Live == nil {
-			t.Error("the answer is lost")
-		}
-		other := about("t-3")
-		other.Identity = bob
-		w.poller.Watch("c", other)
-		w.poller.Forget("a")
-		w.pass(time.Hour)
-		expectCalls(t, w.took(), 0)
-		expectNews(t, w, "b", 0)
-		if err := w.poller.Start(t.Context()); err == nil {
-			t.Error("a second Start was accepted")
-		}
-	})
-}
-
-func TestStopBeforeTheFirstCall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := idleWorld(Options{}, running)
-		w.poller.Watch("a", about("t-1"))
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := w.poller.Start(ctx); err != nil {
-			t.Error(err)
-		}
-		expectCalls(t, w.took(), 0)
-	})
-}
-
-func TestNotifyMayCallBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var w *world
-		var seen []bool
-		w = newWorld(t, Options{Notify: func(owner Owner) {
-			seen = append(seen, w.poller.Watch(owner, about("t-1")).Live != nil)
-			w.poller.Forget(owner)
-		}}, running)
-		w.poller.Watch("a", about("t-1"))
-		w.pass(time.Hour)
-		if !slices.Equal(seen, []bool{true}) {
-			t.Errorf("seen %v, want one answer", seen)
-		}
-		expectCalls(t, w.took(), 1)
-	})
-}
-
-func TestBucketsOfGoneAccountsGo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, Options{}, running)
-		// While its tokens come back a bucket is kept; once they have, it goes when another comes.
-		for _, c := range []struct {
-			account string
-			after   time.Duration
-			want    int
-		}{{"1", 0, 1}, {"2", 0, 2}, {"3", time.Minute, 1}} {
-			w.pass(c.after)
-			w.mu.Lock()
-			w.accounts = map[cloudassistant.Identity]string{alice: c.account}
-			w.mu.Unlock()
-			w.poller.Watch("a", about("t-1"))
-			synctest.Wait()
-			w.poller.Forget("a")
-			synctest.Wait()
-			if len(w.poller.buckets) != c.want {
-				t.Errorf("%d buckets, want %d", len(w.poller.buckets), c.want)
-			}
 		}
 	})
 }

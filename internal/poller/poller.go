@@ -60,7 +60,7 @@ type Snapshot struct {
 	// somebody else got it.
 	Failure *Failure
 	// OverdueAt is when a missing answer becomes worth telling: three planned intervals, and at least two
-	// minutes, after it was due. Answers renew it; failures do not.
+	// minutes, after it was due. Answers renew it; failures do not. It passes without an announcement.
 	OverdueAt time.Time
 }
 

@@ -143,8 +143,8 @@ func (m *model) began(c call) {
 	if c.at.Before(m.paused[account]) {
 		m.fault("%v is asked while account %s is paused until %v", s, account, m.paused[account])
 	}
-	calls := append(m.called[account], c.at)
-	m.called[account] = calls
+	m.called[account] = append(m.called[account], c.at)
+	calls := m.called[account]
 	for n, at := range calls {
 		if allowed := modelBurst + modelQPS*c.at.Sub(at).Seconds(); float64(len(calls)-n) > allowed+1e-6 {
 			m.fault("%d calls of account %s in %v", len(calls)-n, account, c.at.Sub(at))
@@ -310,7 +310,7 @@ func (m *model) throttled(t *rapid.T) {
 	}
 }
 
-func (m *model) passes(t *rapid.T) {
+func (m *model) wait(t *rapid.T) {
 	m.pass(time.Duration(rapid.Int64Range(0, int64(time.Minute)).Draw(t, "passes")))
 }
 
@@ -334,7 +334,7 @@ func TestInvariants(t *testing.T) {
 				"forget":   m.forget,
 				"change":   m.change,
 				"throttle": m.throttled,
-				"pass":     m.passes,
+				"pass":     m.wait,
 				"": func(t *rapid.T) {
 					synctest.Wait()
 					m.check()

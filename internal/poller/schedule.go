@@ -122,11 +122,12 @@ func overdueAt(due time.Time, interval time.Duration) time.Time {
 // pauseEnd says until when a throttled bucket rests: as long as the API asked for or, if it did not say, until
 // the clock's next minute, when the vendor counts anew; and up to a second longer, by jitter of [0, 1).
 func pauseEnd(now time.Time, retryAfter time.Duration, jitter float64) time.Time {
-	end := now.Truncate(time.Minute).Add(time.Minute)
+	// A time counted from now, unlike the minute itself, is not moved by a step of the wall clock.
+	rest := now.Truncate(time.Minute).Add(time.Minute).Sub(now)
 	if retryAfter > 0 {
-		end = now.Add(retryAfter)
+		rest = retryAfter
 	}
-	return later(end, now.Add(pauseAtLeast)).Add(time.Duration(jitter * float64(pauseSpread)))
+	return now.Add(max(rest, pauseAtLeast) + time.Duration(jitter*float64(pauseSpread)))
 }
 
 func later(a, b time.Time) time.Time {
