@@ -16,18 +16,26 @@ import (
 func main() {
 	keep := flag.Bool("keep", false, "Leave everything running until Ctrl-C, and print how to use it.")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	os.Exit(demo(*keep))
+}
+
+// demo returns the exit status.
+func demo(keep bool) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	defer stop()
-	err := run(ctx, *keep)
+	err := run(ctx, keep)
 	switch {
-	case ctx.Err() != nil && !*keep:
-		fmt.Println("\nInterrupted; everything has been stopped.")
-		os.Exit(130)
+	case errors.Is(err, errInterrupted):
+		fmt.Println("Interrupted; everything has been stopped.")
+		return 130
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "demo:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
+
+var errInterrupted = errors.New("interrupted")
 
 func run(ctx context.Context, keep bool) (err error) {
 	started := time.Now()
@@ -36,11 +44,10 @@ func run(ctx context.Context, keep bool) (err error) {
 		say("Stopping everything")
 		err = errors.Join(err, play.tearDown())
 	}()
-	if err := play.setUp(ctx); err != nil {
-		return err
-	}
-	for _, act := range []func(context.Context, *stage) error{oneOfThreeFails, foundByTag, scheduled} {
-		if err := act(ctx, play); err != nil {
+	for _, act := range []func(context.Context, *stage) error{setUp, oneOfThreeFails, foundByTag, scheduled} {
+		if err := act(ctx, play); ctx.Err() != nil {
+			return errInterrupted
+		} else if err != nil {
 			return err
 		}
 	}

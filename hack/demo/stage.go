@@ -39,7 +39,7 @@ type stage struct {
 	startup      time.Duration
 }
 
-func (s *stage) setUp(ctx context.Context) (err error) {
+func setUp(ctx context.Context, s *stage) (err error) {
 	if s.scratch, err = os.MkdirTemp("", "cloud-assistant-demo-"); err != nil {
 		return err
 	}
@@ -63,6 +63,7 @@ func (s *stage) setUp(ctx context.Context) (err error) {
 	return s.startOperator(ctx)
 }
 
+// startEmulator returns once the emulator listens.
 func (s *stage) startEmulator(ctx context.Context) error {
 	command := s.command(ctx, "ecs-emulator", "--listen=127.0.0.1:0", "--instances=3", "--region="+region, "--min-rate=2s",
 		"--access-key-id="+accessKeyID, "--access-key-secret="+accessKeySecret)
@@ -165,6 +166,9 @@ func (s *stage) show(ctx context.Context, script string) error {
 	fmt.Printf("$ %s\n", script)
 	command := s.kubectl.Command(ctx, "sh", "-c", script)
 	command.Stdout, command.Stderr = os.Stdout, os.Stdout
+	// The shell and what it has started end together: a kubectl that goes on watching keeps the API server.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("%s: %w", script, err)
 	}

@@ -88,14 +88,19 @@ func (r *InvocationResultReconciler) Reconcile(ctx context.Context, request ctrl
 		return ctrl.Result{}, nil
 	}
 	wait, err := r.reconcile(ctx, request, result, memory)
-	switch {
-	case apierrors.IsConflict(err), ctx.Err() != nil:
-		return ctrl.Result{}, nil
-	case err != nil || wait.IsZero():
-		return ctrl.Result{}, err
+	if err != nil || wait.IsZero() {
+		return ctrl.Result{}, unlessOvertaken(ctx, err)
 	}
 	// A wait of nothing would mean none at all.
 	return ctrl.Result{RequeueAfter: max(wait.Sub(r.Clock.Now()), time.Millisecond)}, nil
+}
+
+// unlessOvertaken is err, unless the object has changed since it was read or the operator is stopping.
+func unlessOvertaken(ctx context.Context, err error) error {
+	if apierrors.IsConflict(err) || ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // reconcile returns when time alone gives reason to come back; zero for never.
