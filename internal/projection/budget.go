@@ -3,6 +3,7 @@ package projection
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
@@ -51,10 +52,11 @@ func (p *projection) fit(status *v1alpha1.InvocationResultStatus) {
 	}
 	share(instances[:failed], &left)
 	share(instances[failed:], &left)
-	history := p.take(p.history.kept, &left)
+	earlier := p.earlierThan(instances)
+	history := p.take(p.newest(earlier), &left)
 	share(history, &left)
 
-	truncated := p.hidden(instances, history)
+	truncated := p.hidden(p.instances[len(instances):], without(earlier, history))
 	status.Instances = results(instances, &truncated.OutputBytes)
 	status.History = results(history, &truncated.OutputBytes)
 	if truncated != (v1alpha1.TruncatedStatus{}) {
@@ -125,44 +127,43 @@ func results(items []*item, hidden *int64) []v1alpha1.InstanceResult {
 	return list
 }
 
-// hidden counts what the status does not hold but for the texts of the entries that it does.
+// without are the entries that are not among items.
+func without(entries []*entry, items []*item) []*entry {
+	among := make(map[*entry]bool, len(items))
+	for _, it := range items {
+		among[it.entry] = true
+	}
+	return slices.DeleteFunc(entries, func(e *entry) bool { return among[e] })
+}
+
+// hidden counts what the status does not hold: the instances and earlier runs given here, and what was dropped
+// before them.
 //
-// What was dropped earlier is known by its number only, so that of what is dropped now, rows that the API still
-// gives may be in that number and the others are not. A changed spec counts anew if everything is at hand.
-func (p *projection) hidden(instances, history []*item) v1alpha1.TruncatedStatus {
+// What was dropped before is known by its number only. Of what is dropped now, rows that the API still gives may be in
+// that number, the others are not. A changed spec counts anew if everything is at hand.
+func (p *projection) hidden(instances, runs []*entry) v1alpha1.TruncatedStatus {
 	var droppedRuns, givenRuns int32
+	for _, e := range runs {
+		if p.history.answered[e.run()] {
+			givenRuns++
+		} else {
+			droppedRuns++
+		}
+	}
 	var droppedBytes, givenBytes int64
-	drop := func(e *entry) {
+	for _, e := range slices.Concat(instances, runs) {
 		if e.output.raw != nil {
 			givenBytes += e.output.total()
 		} else {
 			droppedBytes += e.output.total()
 		}
 	}
-	for _, e := range p.instances[len(instances):] {
-		drop(e)
-	}
-	kept := make(map[*entry]bool, len(history))
-	for _, it := range history {
-		kept[it.entry] = true
-	}
-	for _, e := range p.history.runs {
-		switch {
-		case kept[e]:
-			continue
-		case p.history.answered[e.run()]:
-			givenRuns++
-		default:
-			droppedRuns++
-		}
-		drop(e)
-	}
 	before, bytesBefore := hiddenBefore(&p.previous)
 	if p.countsAnew() {
 		before, bytesBefore = 0, 0
 	}
 	return v1alpha1.TruncatedStatus{
-		Instances:   p.unseen.Total + int32(len(p.instances)-len(instances)),
+		Instances:   p.unseen.Total + int32(len(instances)),
 		History:     max(givenRuns, before+droppedRuns),
 		OutputBytes: max(givenBytes, bytesBefore+droppedBytes),
 	}

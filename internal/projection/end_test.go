@@ -188,11 +188,19 @@ func TestTheEndIsFinalAndLaterFactsAreAdded(t *testing.T) {
 	if s.status.CompletionTime == nil || !s.out.Finished {
 		t.Errorf("completion time %v, finished %t", s.status.CompletionTime, s.out.Finished)
 	}
+	for _, later := range []func(*cloudassistant.Record){printed("another end"), printed("")} {
+		s.answers(90*time.Second, row("i-a", success, later))
+		if got := s.status.Instances[0].Output; got == nil || got.Text != "hello" {
+			t.Errorf("the output became %+v", got)
+		}
+	}
 	s.answers(2*time.Minute, row("i-a", failed, printed("another story")), row("i-b", running), row("i-c", failed))
 	s.wantConditions("Ready=False/CommandFailed Completed=True/CommandFailed Succeeded=False/CommandFailed Stalled=True/CommandFailed")
 	if got := statuses(s.status.Instances); got != "i-c:Failed i-a:Success" || s.status.Instances[1].Output.Text != "hello" {
 		t.Errorf("instances %s", got)
 	}
+	s.answers(3*time.Minute, row("i-d", failed))
+	s.wantMessage("2 of 3 instances failed: i-c exit 3 (ExitCodeNonzero), i-d exit 3 (ExitCodeNonzero)")
 	before := s.status
 	s.at(72*time.Hour, Observation{Failure: denied(), OverdueAt: t0})
 	if !Equal(before, s.status) || len(s.out.Events) != 0 {

@@ -122,15 +122,16 @@ func (s *story) restart() {
 	s.status = roundTrip(s.testing, s.status)
 }
 
-func roundTrip(t *testing.T, status *v1alpha1.InvocationResultStatus) *v1alpha1.InvocationResultStatus {
+// roundTrip is the status as it comes back from the API server.
+func roundTrip(t failer, status *v1alpha1.InvocationResultStatus) *v1alpha1.InvocationResultStatus {
 	t.Helper()
 	text, err := json.Marshal(status)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	var again v1alpha1.InvocationResultStatus
 	if err := json.Unmarshal(text, &again); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v", err)
 	}
 	return &again
 }
@@ -173,6 +174,11 @@ func eventsText(events []Event) string {
 		parts = append(parts, e.Type+"/"+e.Reason)
 	}
 	return strings.Join(parts, " ")
+}
+
+// statusOf is a status with that entry alone.
+func statusOf(e *entry) *v1alpha1.InvocationResultStatus {
+	return &v1alpha1.InvocationResultStatus{Instances: []v1alpha1.InstanceResult{e.InstanceResult}}
 }
 
 func metaTime(t time.Time) *metav1.Time { return &metav1.Time{Time: t} }

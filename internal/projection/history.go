@@ -24,37 +24,23 @@ func (e *entry) run() run {
 	return run{place: e.place(), repeats: e.Repeats}
 }
 
-// historyView is what is known of the earlier runs.
+// historyView is what is known of the runs that ended.
 type historyView struct {
 	// runs are all of them, newest first.
 	runs []*entry
-	// kept are those within the limit per place, newest first.
-	kept []*entry
 	// answered are those that the newest answer has.
 	answered map[run]bool
 }
 
-// mergeHistory merges the history of the previous status, which outlives the API's, with the newest answer.
-//
-// Runs that have not ended are the live row's to tell, and a run that a terminal live row shows is not earlier.
-// The last run of a schedule that goes on is: its live row waits for the next one and shows no output.
+// mergeHistory merges the history of the previous status, which outlives the API's, with the newest answer. Runs
+// that have not ended are the live row's to tell.
 func (p *projection) mergeHistory() {
 	if !p.Spec.IncludeHistory {
 		return
 	}
-	shown := map[run]string{}
-	for _, e := range p.live.rows {
-		shown[e.run()] = e.Status
-	}
-	for _, e := range p.instances {
-		shown[e.run()] = e.Status
-	}
 	runs := map[run]*entry{}
 	add := func(e *entry) bool {
 		if o := e.outcome(); o == cloudassistant.OutcomePending || o == cloudassistant.OutcomeRunning {
-			return false
-		}
-		if status, isShown := shown[e.run()]; isShown && status == e.Status {
 			return false
 		}
 		if before := runs[e.run()]; before != nil {
@@ -81,25 +67,44 @@ func (p *projection) mergeHistory() {
 		p.history.runs = append(p.history.runs, e)
 	}
 	slices.SortFunc(p.history.runs, compareRuns)
-	p.limitHistory()
 }
 
-// limitHistory keeps the newest runs of each place.
-func (p *projection) limitHistory() {
+// earlierThan are the runs that none of these instances shows itself, newest first.
+//
+// The last run of a schedule that goes on is among them: its live row waits for the next one and shows no output.
+// Of one that was stopped between two runs it is, too: the live row tells of the stop.
+func (p *projection) earlierThan(instances []*item) []*entry {
+	shown := map[run]string{}
+	for _, it := range instances {
+		shown[it.run()] = it.Status
+	}
+	var earlier []*entry
+	for _, e := range p.history.runs {
+		if status, isShown := shown[e.run()]; !isShown || status != e.Status {
+			earlier = append(earlier, e)
+		}
+	}
+	return earlier
+}
+
+// newest keeps the newest runs of each place.
+func (p *projection) newest(runs []*entry) []*entry {
 	limit := defaultHistoryLimit
 	if p.Spec.HistoryLimit != nil {
 		limit = int(*p.Spec.HistoryLimit)
 	}
 	admitted := p.admission()
 	perPlace := map[place]int{}
-	for _, e := range p.history.runs {
+	var kept []*entry
+	for _, e := range runs {
 		if !admitted(e) {
 			continue
 		}
 		if perPlace[e.place()]++; perPlace[e.place()] <= limit {
-			p.history.kept = append(p.history.kept, e)
+			kept = append(kept, e)
 		}
 	}
+	return kept
 }
 
 // admission says which runs may be kept. Where some were hidden before, for want of room, older ones than those kept

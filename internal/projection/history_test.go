@@ -91,6 +91,16 @@ func TestRunsThatNeverBeganAreToldApartByTheirNumber(t *testing.T) {
 	s.wantHistory("i-a#3 i-a#2 i-a#1", 0)
 }
 
+func TestARunIsTheSameWhateverItsRepeats(t *testing.T) {
+	s := tell(t, withHistory())
+	live := answer(t0, row("i-a", waiting))
+	s.at(0, Observation{Live: live, History: answer(t0, earlier("i-a", 1))})
+	total := earlier("i-a", 1)
+	total.Repeats = 2
+	s.at(time.Minute, Observation{Live: live, History: answer(t0, total, earlier("i-a", 2))})
+	s.wantHistory("i-a#2 i-a#2", 0)
+}
+
 func TestNoHistoryUnlessAskedFor(t *testing.T) {
 	s := tell(t, run1())
 	s.at(0, Observation{Live: answer(t0, row("i-a", waiting)), History: answer(t0, earlier("i-a", 1))})

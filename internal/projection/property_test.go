@@ -155,8 +155,7 @@ func TestAnyHistoryOfAnswers(t *testing.T) {
 				// From here on another question is asked.
 				w.seen = Observation{}
 			}
-			stored := out.Status
-			previous = &stored
+			previous = roundTrip(t, &out.Status)
 		}
 	})
 }

@@ -61,7 +61,9 @@ func TestAFailedRunOfAScheduleIsAnEventOncePerRun(t *testing.T) {
 	if got := s.out.Events[0].Note; got != "A scheduled run failed on 2 instances: i-a exit 4, i-b exit 3" {
 		t.Errorf("note %q", got)
 	}
-	s.answers(6*time.Minute, row("i-a", waiting, ranBefore(3, 0)), row("i-b", waiting, ranBefore(3, 0)))
+	s.answers(6*time.Minute, row("i-a", waiting, ranBefore(3, 0)), row("i-b", waiting, ranBefore(3, 3)))
+	s.wantEvents("Warning/RunFailed")
+	s.answers(6*time.Minute, row("i-a", waiting, ranBefore(4, 0)), row("i-b", waiting, ranBefore(4, 0)))
 	s.wantSucceeded("True/Succeeded")
 	s.wantConditions("Ready=True/Scheduled Completed=False/Scheduled Succeeded=True/Succeeded")
 	if s.status.ExitCode != nil || s.status.CompletionTime != nil || s.status.Summary.Pending != 2 {
