@@ -164,6 +164,10 @@ func TestMissingRecordsExpireAfterFiveMinutesOfCompleteAnswers(t *testing.T) {
 	s.wantCompleted(v1alpha1.ReasonRecordsExpired)
 	s.answers(9 * time.Minute)
 	s.wantCompleted(v1alpha1.ReasonRecordsExpired)
+	s.spec.Suspend = true
+	s.answers(9*time.Minute, row("i-a", running))
+	s.wantCompleted(v1alpha1.ReasonRecordsExpired)
+	s.spec.Suspend = false
 	s.answers(10*time.Minute, row("i-a", running))
 	s.wantConditions(runningConditions)
 }

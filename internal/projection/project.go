@@ -79,6 +79,7 @@ type Settings struct {
 
 // Output is the status to write, and what to do next.
 type Output struct {
+	// Status may share memory with Input.Previous.
 	Status v1alpha1.InvocationResultStatus
 	// Events tell of what changed since the previous status.
 	Events []Event
