@@ -10,6 +10,9 @@ const MaxStatusItems = 10000
 
 // InvocationResultStatus is what is known of the run. It outlives the records of the API, which forgets a run
 // after four weeks.
+//
+// The patterns and rules on its times close holes of the API server, which admits a list where a date-time
+// belongs, and zones that Go cannot parse: either would stop the informer of every controller that watches.
 type InvocationResultStatus struct {
 	// observedGeneration is the generation of the spec that this status answers; -1 before the first.
 	//
@@ -36,6 +39,7 @@ type InvocationResultStatus struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	// +kubebuilder:validation:XValidation:rule="self == self",message="must be a time in UTC, such as 2026-01-02T03:04:05Z"
 	ObservedSince *metav1.Time `json:"observedSince,omitempty"`
 
 	// exitCode is there once Completed: 0 if all instances succeeded, else the first other exit code by order
@@ -54,6 +58,7 @@ type InvocationResultStatus struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	// +kubebuilder:validation:XValidation:rule="self == self",message="must be a time in UTC, such as 2026-01-02T03:04:05Z"
 	StartTime *metav1.Time `json:"startTime,omitempty"`
 
 	// completionTime is the latest end on any instance, once all have ended.
@@ -61,6 +66,7 @@ type InvocationResultStatus struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	// +kubebuilder:validation:XValidation:rule="self == self",message="must be a time in UTC, such as 2026-01-02T03:04:05Z"
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
 
 	// conditions are for programs to wait on: Ready, Completed, Succeeded, Reconciling, Stalled, Suspended.
@@ -69,6 +75,7 @@ type InvocationResultStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(c, c.lastTransitionTime == c.lastTransitionTime)",message="lastTransitionTime must be a time, such as 2026-01-02T03:04:05Z"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// instances has one entry for each instance (and container): failed ones first, then those not ended,
@@ -180,6 +187,7 @@ type InstanceResult struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	// +kubebuilder:validation:XValidation:rule="self == self",message="must be a time in UTC, such as 2026-01-02T03:04:05Z"
 	StartTime *metav1.Time `json:"startTime,omitempty"`
 
 	// finishedTime is when it ended; on a timeout, the start plus the timeout.
@@ -187,6 +195,7 @@ type InstanceResult struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	// +kubebuilder:validation:XValidation:rule="self == self",message="must be a time in UTC, such as 2026-01-02T03:04:05Z"
 	FinishedTime *metav1.Time `json:"finishedTime,omitempty"`
 
 	// stopTime is when somebody asked for it to be stopped.
@@ -194,6 +203,7 @@ type InstanceResult struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	// +kubebuilder:validation:XValidation:rule="self == self",message="must be a time in UTC, such as 2026-01-02T03:04:05Z"
 	StopTime *metav1.Time `json:"stopTime,omitempty"`
 
 	// repeats is how often the command has run on the instance: 0 or 1 for a one-time run.

@@ -242,3 +242,26 @@ func TestSamplesAreAdmitted(t *testing.T) {
 		t.Errorf("kubectl apply of the samples: exit %d: %s%s", result.ExitCode, result.Stdout, result.Stderr)
 	}
 }
+
+// A list where a date-time belongs is admitted by the API server's own type check.
+func TestTimesThatCannotBeDecodedAreRefused(t *testing.T) {
+	kubectl := controlPlane.AdminKubectl(t, controlPlane.NewNamespace(t))
+	if result := kubectl.Apply(t.Context(), manifest("times", `{regionID: cn-hangzhou, invokeID: t-1}`)); result.ExitCode != 0 {
+		t.Fatal(result.Stderr)
+	}
+	const want = "must be a time"
+	for status, want := range map[string]string{
+		`{"completionTime":[{}]}`:                              want,
+		`{"observedSince":[]}`:                                 want,
+		`{"startTime":["2026-01-02T03:04:05Z"]}`:               want,
+		`{"startTime":"2026-01-02T03:04:05+0000"}`:             "should match",
+		`{"startTime":"2026-02-30T00:00:00Z"}`:                 "date-time",
+		`{"instances":[{"instanceID":"i-1","stopTime":[{}]}]}`: want,
+		`{"conditions":[{"type":"Ready","status":"False","reason":"X","message":"","lastTransitionTime":[{}]}]}`: want,
+	} {
+		result := kubectl.Run(t.Context(), "patch", "ir", "times", "--subresource=status", "--type=merge", "--patch", `{"status":`+status+`}`)
+		if result.ExitCode == 0 || !strings.Contains(result.Stderr, want) {
+			t.Errorf("the status %s: exit %d: %s\nwant a refusal that contains %q", status, result.ExitCode, result.Stderr, want)
+		}
+	}
+}

@@ -26,7 +26,7 @@ func newSpec(t *testing.T, script string) (Spec, *Output) {
 	}
 	output := &Output{}
 	spec := Spec{
-		Script: file, Dir: dir, Output: output, Run: "test/" + t.Name() + "/" + filepath.Base(dir),
+		Script: file, Dir: dir, Output: output, Run: "test" + dir,
 		Env: []string{"PATH=/usr/local/bin:/usr/bin:/bin", "PWD=" + dir},
 	}
 	t.Cleanup(func() { KillMarked(spec.Run) })
