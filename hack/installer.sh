@@ -4,7 +4,7 @@
 set -euo pipefail
 kubectl=$1 image=$2
 cd "$(dirname "$0")/.."
-[[ $image == *:* && $image != *@* ]] || { echo "installer: IMG must be NAME:TAG, got $image" >&2; exit 2; }
+[[ ${image##*/} == *:* && $image != *@* ]] || { echo "installer: IMG must be NAME:TAG, got $image" >&2; exit 2; }
 overlay=$(mktemp -d -p config .installer.XXXXXX)
 trap 'rm -rf "$overlay"' EXIT
 cat >"$overlay/kustomization.yaml" <<YAML

@@ -88,19 +88,19 @@ func (r *InvocationResultReconciler) Reconcile(ctx context.Context, request ctrl
 		return ctrl.Result{}, nil
 	}
 	wait, err := r.reconcile(ctx, request, result, memory)
+	if overtaken(ctx, err) {
+		return ctrl.Result{}, nil
+	}
 	if err != nil || wait.IsZero() {
-		return ctrl.Result{}, unlessOvertaken(ctx, err)
+		return ctrl.Result{}, err
 	}
 	// A wait of nothing would mean none at all.
 	return ctrl.Result{RequeueAfter: max(wait.Sub(r.Clock.Now()), time.Millisecond)}, nil
 }
 
-// unlessOvertaken is err, unless the object has changed since it was read or the operator is stopping.
-func unlessOvertaken(ctx context.Context, err error) error {
-	if apierrors.IsConflict(err) || ctx.Err() != nil {
-		return nil
-	}
-	return err
+// overtaken says that the object has changed since it was read, or that the operator is stopping.
+func overtaken(ctx context.Context, err error) bool {
+	return apierrors.IsConflict(err) || ctx.Err() != nil
 }
 
 // reconcile returns when time alone gives reason to come back; zero for never.
