@@ -1,4 +1,5 @@
-# Everything runs from source: the Go toolchain and make are all that a machine needs.
+# Everything runs from source: the Go toolchain and make are all that a machine needs, and for the tests a C
+# compiler, which the race detector is linked with.
 SHELL := /usr/bin/env bash -o pipefail
 .DEFAULT_GOAL := help
 
@@ -34,8 +35,9 @@ run: build ## Run the operator against the current kubeconfig
 .PHONY: build
 build: ## Build bin/manager and bin/ecs-emulator
 	@mkdir -p $(BIN)
-	$(GO_BUILD) -o $(BIN)/manager ./cmd/manager
-	$(GO_BUILD) -o $(BIN)/ecs-emulator ./cmd/ecs-emulator
+	@echo "build: bin/manager and bin/ecs-emulator (an empty build cache takes minutes)"
+	@$(GO_BUILD) -o $(BIN)/manager ./cmd/manager
+	@$(GO_BUILD) -o $(BIN)/ecs-emulator ./cmd/ecs-emulator
 
 .PHONY: test
 test: build $(ASSETS_READY) ## Unit tests and the suites on a real API server, with the race detector
@@ -43,12 +45,12 @@ test: build $(ASSETS_READY) ## Unit tests and the suites on a real API server, w
 
 .PHONY: cover
 cover: build $(ASSETS_READY) ## Test coverage by package
-	KUBEBUILDER_ASSETS=$(ASSETS) go test -timeout 20m -parallel 8 -coverprofile=cover.out ./api/... ./internal/... | grep -E '^(ok|---|FAIL|panic)' | awk '{ print $$2, $$4, $$5 }' | column -t
+	KUBEBUILDER_ASSETS=$(ASSETS) go test -timeout 20m -parallel 8 -coverprofile=cover.out ./api/... ./internal/... | awk '/^(ok|FAIL|---|panic)/ { printf "%-100s %s\n", $$2, $$1 == "ok" ? $$5 : $$0 }'
 	@go tool cover -func=cover.out | tail -n 1
 
 .PHONY: bench
 bench: ## Benchmarks, with the ratio to the naive way
-	go test -run '^$$' -bench . -benchmem ./internal/...
+	go test -run '^$$' -bench . -benchmem ./internal/poller ./internal/projection ./internal/emulator
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## golangci-lint with kube-api-linter, and that generated files are up to date
@@ -99,7 +101,7 @@ undeploy: ## Remove the operator, its CRD and every InvocationResult
 build-installer: dist/install.yaml ## Write dist/install.yaml: CRD, RBAC and operator (IMG=...) in one file
 
 .PHONY: dist/install.yaml
-dist/install.yaml: $(ASSETS_READY)
+dist/install.yaml: $(filter %/kubectl,$(ASSETS_READY))
 	@mkdir -p dist
 	@hack/installer.sh $(ASSETS)/kubectl $(IMG) > $@.tmp && mv $@.tmp $@ && echo "wrote $@"
 

@@ -124,9 +124,10 @@ type Tag struct {
 	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().contains('http://') && !self.lowerAscii().contains('https://')",message="must not contain http:// or https://: use a key without a URL"
 	Key string `json:"key,omitempty"`
 
-	// value may be empty.
+	// value may be empty, and is unless it is set.
 	//
 	// +optional
+	// +default=""
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().contains('http://') && !self.lowerAscii().contains('https://')",message="must not contain http:// or https://: use a value without a URL"
 	Value string `json:"value,omitempty"`
@@ -177,7 +178,7 @@ const (
 // OutputSpec says what becomes of the command's output.
 type OutputSpec struct {
 	// policy is None, Tail or Secret. Default Tail, unless the operator has another default. An operator that
-	// does not allow as much shows as much as it allows.
+	// does not allow as much shows as much as it allows; this release allows no more than Tail.
 	//
 	// +optional
 	Policy OutputPolicy `json:"policy,omitempty"`

@@ -181,6 +181,13 @@ func TestTheRestCanBeChanged(t *testing.T) {
 			}
 		})
 	}
+	t.Run("an empty value of a tag is the same as none", func(t *testing.T) {
+		for _, tag := range []string{`{key: a, value: ""}`, `{key: a}`} {
+			if result := kubectl.Apply(t.Context(), manifest("empty-value", `{regionID: cn-hangzhou, match: {tags: [`+tag+`]}}`)); result.ExitCode != 0 {
+				t.Error(result.Stderr)
+			}
+		}
+	})
 	t.Run("history said to be false is the same as unsaid", func(t *testing.T) {
 		if result := kubectl.Apply(t.Context(), manifest("unsaid", `{regionID: cn-hangzhou, invokeID: t-1}`)); result.ExitCode != 0 {
 			t.Fatal(result.Stderr)

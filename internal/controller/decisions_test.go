@@ -118,6 +118,40 @@ func TestExpiresAt(t *testing.T) {
 	}
 }
 
+func TestATimeToLiveDoesNotCountWhileSuspended(t *testing.T) {
+	ended := metav1.NewTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	result := &v1alpha1.InvocationResult{Status: v1alpha1.InvocationResultStatus{Conditions: []metav1.Condition{
+		{Type: v1alpha1.ConditionCompleted, Status: metav1.ConditionTrue, LastTransitionTime: ended},
+		{Type: v1alpha1.ConditionSuspended, Status: metav1.ConditionTrue, LastTransitionTime: ended},
+	}}}
+	if got := expiresAt(result, time.Second); !got.IsZero() {
+		t.Errorf("a suspended result expires at %v, want never", got)
+	}
+}
+
+func TestAskedAt(t *testing.T) {
+	early := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	late := early.Add(time.Second)
+	answered := func(at time.Time) *cloudassistant.Answer {
+		return &cloudassistant.Answer{StartedAt: at, EndedAt: at.Add(time.Hour)}
+	}
+	failed := func(at time.Time) *poller.Failure { return &poller.Failure{Began: at, At: at.Add(time.Hour)} }
+	for name, test := range map[string]struct {
+		snapshot poller.Snapshot
+		want     time.Time
+	}{
+		"nothing asked":                {poller.Snapshot{}, time.Time{}},
+		"an answer":                    {poller.Snapshot{Live: answered(early)}, early},
+		"a failure":                    {poller.Snapshot{Failure: failed(early)}, early},
+		"a failure after an answer":    {poller.Snapshot{Live: answered(early), Failure: failed(late)}, late},
+		"an answer beside old failure": {poller.Snapshot{Live: answered(late), Failure: failed(early)}, late},
+	} {
+		if got := askedAt(test.snapshot); !got.Equal(test.want) {
+			t.Errorf("%s: askedAt is %v, want %v", name, got, test.want)
+		}
+	}
+}
+
 func TestRequestedAt(t *testing.T) {
 	long := strings.Repeat("é", maxRequestedAt+1)
 	for name, test := range map[string]struct {

@@ -111,16 +111,16 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 	}
 
 	memory.noteForced(result, now)
-	observation, answeredAt := r.observe(request, result, memory, now)
+	seen := r.observe(request, result, memory, now)
 	output := projection.Project(projection.Input{
 		Now:         now,
 		Generation:  result.Generation,
 		Spec:        &result.Spec,
 		Previous:    &result.Status,
-		Observation: observation,
+		Observation: observationOf(seen),
 		Settings:    r.Settings.Projection,
 	})
-	unanswered := memory.forced != "" && answeredAt.Before(memory.forcedAt)
+	unanswered := memory.forced != "" && askedAt(seen).Before(memory.forcedAt)
 	if memory.forced != "" && !unanswered {
 		output.Status.LastHandledReconcileAt = memory.forced
 	}
@@ -139,48 +139,38 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 	}
 
 	memory.demand = demand{answerFrom: output.AnswerFrom, slow: output.Slow}
-	r.declare(request, result, memory, output.Finished && !unanswered)
+	if newest := r.declare(request, result, memory, seen, output.Finished && !unanswered); differ(newest, seen) {
+		// What came in between may be what was demanded only now, and would be announced to nobody.
+		return now, nil
+	}
 	return earliest(wait, expiresAt(result, r.Settings.DefaultTTL)), nil
 }
 
-// observe declares what result wants to know and returns the newest that is known, and when it was begun to be
-// found out: zero when nothing was asked.
-func (r *InvocationResultReconciler) observe(request ctrl.Request, result *v1alpha1.InvocationResult, memory *memory, now time.Time) (projection.Observation, time.Time) {
+// observe declares what result wants to know and returns the newest that is known. Nothing is asked, and nothing
+// known, while it is suspended or once it is finished.
+func (r *InvocationResultReconciler) observe(request ctrl.Request, result *v1alpha1.InvocationResult, memory *memory, now time.Time) poller.Snapshot {
 	if result.Spec.Suspend || memory.forced == "" && projection.Finished(&result.Spec, &result.Status, now) {
 		r.Engine.Forget(ownerOf(request.NamespacedName))
-		return projection.Observation{}, time.Time{}
+		return poller.Snapshot{}
 	}
 	if refusal := r.refuse(result); refusal != nil {
 		r.Engine.Forget(ownerOf(request.NamespacedName))
-		return projection.Observation{Failure: refusal}, now
+		return poller.Snapshot{Failure: &poller.Failure{Err: refusal, Since: now, Began: now, At: now}}
 	}
-	snapshot := r.Engine.Watch(ownerOf(request.NamespacedName), watchOf(result, memory.wants()))
-	observation := projection.Observation{
-		Live:           snapshot.Live,
-		UnchangedSince: snapshot.UnchangedSince,
-		History:        snapshot.History,
-		OverdueAt:      snapshot.OverdueAt,
-	}
-	var answeredAt time.Time
-	if snapshot.Live != nil {
-		answeredAt = snapshot.Live.StartedAt
-	}
-	if snapshot.Failure != nil {
-		observation.Failure = snapshot.Failure.Err
-		answeredAt = snapshot.Failure.At
-	}
-	return observation, answeredAt
+	return r.Engine.Watch(ownerOf(request.NamespacedName), watchOf(result, memory.wants()))
 }
 
-// declare tells the engine what the projection wants next, or that nothing is wanted any more.
-func (r *InvocationResultReconciler) declare(request ctrl.Request, result *v1alpha1.InvocationResult, memory *memory, finished bool) {
+// declare tells the engine what the projection of seen wants next, or that nothing is wanted any more, and returns
+// what is known by then.
+func (r *InvocationResultReconciler) declare(request ctrl.Request, result *v1alpha1.InvocationResult, memory *memory, seen poller.Snapshot, finished bool) poller.Snapshot {
 	switch {
 	case result.Spec.Suspend || r.refuse(result) != nil:
+		return seen
 	case finished:
 		r.Engine.Forget(ownerOf(request.NamespacedName))
-	default:
-		r.Engine.Watch(ownerOf(request.NamespacedName), watchOf(result, memory.wants()))
+		return seen
 	}
+	return r.Engine.Watch(ownerOf(request.NamespacedName), watchOf(result, memory.wants()))
 }
 
 // refuse says why result may not be observed with the credentials it asks for; nil if it may.

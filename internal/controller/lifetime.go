@@ -10,8 +10,12 @@ import (
 )
 
 // expiresAt is when result is to be deleted: its time to live, or the operator's default, after Completed became
-// True. Zero means never, or not yet known. A defaultTTL of 0 keeps results that name no time to live.
+// True, not while suspended. Zero means never, or not yet known. A defaultTTL of 0 keeps results that name no time to live.
 func expiresAt(result *v1alpha1.InvocationResult, defaultTTL time.Duration) time.Time {
+	if meta.IsStatusConditionTrue(result.Status.Conditions, v1alpha1.ConditionSuspended) {
+		// Time does not count while the observation is held; it goes on from its end.
+		return time.Time{}
+	}
 	completed := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionCompleted)
 	if completed == nil || completed.Status != metav1.ConditionTrue {
 		return time.Time{}

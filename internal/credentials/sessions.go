@@ -6,6 +6,7 @@ package credentials
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -19,6 +20,8 @@ import (
 const (
 	// secretTTL is how long a Secret is believed before it is read again, unless the API refuses it sooner.
 	secretTTL = time.Minute
+	// unusedTTL is how long after that time a Secret that nobody asks with is kept.
+	unusedTTL = time.Hour
 	// accountTTL is how long an account that could not be learnt is not asked for again.
 	accountTTL = 10 * time.Minute
 	// openTimeout bounds the opening of a session, for whoever waits for it.
@@ -84,6 +87,7 @@ func (s *Sessions) open(ctx context.Context, identity cloudassistant.Identity) (
 			return nil, err
 		}
 		s.entries[identity] = renewed
+		s.dropUnused()
 		return renewed, nil
 	})
 	select {
@@ -95,6 +99,14 @@ func (s *Sessions) open(ctx context.Context, identity cloudassistant.Identity) (
 		}
 		return result.Val.(*entry), nil
 	}
+}
+
+// dropUnused forgets the Secrets that nobody has asked with for a while: their results may be long gone.
+func (s *Sessions) dropUnused() {
+	now := s.clock.Now()
+	maps.DeleteFunc(s.entries, func(_ cloudassistant.Identity, known *entry) bool {
+		return !known.secretAt.IsZero() && now.Sub(known.secretAt) > unusedTTL
+	})
 }
 
 func (s *Sessions) due(at time.Time) bool {

@@ -216,6 +216,21 @@ func TestARoleStaysAssumedWhileTheSecretIsTheSame(t *testing.T) {
 	}
 }
 
+func TestASecretThatNobodyAsksWithIsForgotten(t *testing.T) {
+	w := newWorld(t)
+	w.mustAsk(t, tenant)
+	w.mustAsk(t, cloudassistant.Identity{})
+	w.clock.Step(secretTTL + unusedTTL + time.Second)
+	w.secrets.set("another", map[string]string{"accessKeyID": "tenant", "accessKeySecret": "tenant-secret"})
+	w.mustAsk(t, cloudassistant.Identity{Secret: "ops/another"})
+	if _, kept := w.sessions.entries[tenant]; kept {
+		t.Error("the credentials of a Secret that nobody asks with are kept")
+	}
+	if _, kept := w.sessions.entries[cloudassistant.Identity{}]; !kept {
+		t.Error("the operator's own credentials are forgotten")
+	}
+}
+
 func TestBadSecrets(t *testing.T) {
 	const canary = "canary-4711"
 	for name, test := range map[string]struct {

@@ -67,6 +67,7 @@ func (a *attempt) ask(ctx context.Context) (r result) {
 	})
 	switch {
 	case err == nil:
+		dropPartialOutput(answer)
 		return result{answer: answer}
 	case metered.paused:
 		// Somebody else got the throttle answer: one call is told, not all that wait. The lane knows the bucket
@@ -74,6 +75,16 @@ func (a *attempt) ask(ctx context.Context) (r result) {
 		return result{}
 	}
 	return result{err: asError(err)}
+}
+
+// dropPartialOutput forgets what commands have printed so far. Nobody shows it before they end, and it would fill
+// the memory: 100 instances of a chatty run hold 2.4 MB.
+func dropPartialOutput(answer *cloudassistant.Answer) {
+	for i := range answer.Records {
+		if record := &answer.Records[i]; record.InvocationStatus.Outcome() == cloudassistant.OutcomeRunning {
+			record.Output = nil
+		}
+	}
 }
 
 // settle takes the result in and returns the owners to tell. What comes after ctx has ended concerns nobody.
@@ -92,7 +103,7 @@ func (a *attempt) settle(ctx context.Context, r result, differs, moved bool) []O
 	case r.answer != nil:
 		return q.answeredLive(r.answer, differs, moved, now, jitter)
 	case r.err != nil && a.history:
-		return q.failedHistory(r.err, now, jitter)
+		return q.failedHistory(r.err, a.began, now, jitter)
 	case r.err != nil:
 		return q.failedLive(r.err, a.began, now, jitter)
 	}

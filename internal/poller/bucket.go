@@ -137,7 +137,7 @@ func (b *bucket) pause(err *cloudassistant.Error) {
 	if b.throttled != nil {
 		since = b.throttled.Since
 	}
-	b.throttled = &Failure{Err: err, Since: since, At: now}
+	b.throttled = &Failure{Err: err, Since: since, Began: now, At: now}
 	b.move()
 }
 

@@ -28,7 +28,7 @@ type Options struct {
 	// Concurrency is the most attempts under way at once for one identity and region, 4 by default.
 	Concurrency int
 	// Notify tells that Watch has news for an owner: a first or changed answer, a failure that begins, ends or
-	// changes its class, an answer about earlier runs, or the outcome that Watch.AnswerFrom demanded. It is
+	// changes its cause, an answer about earlier runs, or the outcome that Watch.AnswerFrom demanded. It is
 	// called from any goroutine, without locks, and must not block. A call that has begun when the owner is
 	// forgotten still ends.
 	Notify func(Owner)

@@ -67,7 +67,8 @@ type Snapshot struct {
 // Failure is an unbroken series of failed attempts, described by its latest.
 type Failure struct {
 	Err *cloudassistant.Error
-	// Since is when the first attempt of the series failed, At when the latest one did.
+	// Since is when the first attempt of the series failed. The latest one was begun at Began and failed at At.
 	Since time.Time
+	Began time.Time
 	At    time.Time
 }

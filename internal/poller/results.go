@@ -46,7 +46,7 @@ func (q *question) answeredHistory(answer *cloudassistant.Answer) []Owner {
 
 // failedLive takes in that an attempt, begun and ended at these times, gave no answer about the live rows.
 func (q *question) failedLive(err *cloudassistant.Error, began, now time.Time, jitter float64) []Owner {
-	news := q.failure == nil || q.failure.Err.Class != err.Class
+	news := !q.failure.tells(err)
 	var owners []Owner
 	for _, i := range q.interests {
 		tried := i.unmet(q.live) && !i.demandFailed && !began.Before(i.demand)
@@ -55,14 +55,14 @@ func (q *question) failedLive(err *cloudassistant.Error, began, now time.Time, j
 			owners = append(owners, i.owner)
 		}
 	}
-	q.failure = q.failure.followedBy(err, now)
+	q.failure = q.failure.followedBy(err, began, now)
 	q.failed = q.failed.after(now, outcomeOf(err.Class), jitter)
 	return owners
 }
 
 // failedHistory takes in that an attempt gave no answer about the earlier runs. That they cannot be asked for
 // is the ordinary case of a run that is not scheduled, and no failure.
-func (q *question) failedHistory(err *cloudassistant.Error, now time.Time, jitter float64) []Owner {
+func (q *question) failedHistory(err *cloudassistant.Error, began, now time.Time, jitter float64) []Owner {
 	before := q.historyFailure
 	if err.Class == cloudassistant.ClassInvalid {
 		q.historyStale = false
@@ -72,9 +72,9 @@ func (q *question) failedHistory(err *cloudassistant.Error, now time.Time, jitte
 		}
 		return q.historyOwners()
 	}
-	q.historyFailure = before.followedBy(err, now)
+	q.historyFailure = before.followedBy(err, began, now)
 	q.historyFailed = q.historyFailed.after(now, outcomeOf(err.Class), jitter)
-	if before != nil && before.Err.Class == err.Class {
+	if before.tells(err) {
 		return nil
 	}
 	return q.historyOwners()
@@ -90,11 +90,16 @@ func (q *question) historyOwners() []Owner {
 	return owners
 }
 
+// tells says that the series f, nil for none, tells of err already: its cause is the same, to the sentence.
+func (f *Failure) tells(err *cloudassistant.Error) bool {
+	return f != nil && f.Err.Class == err.Class && f.Err.Code == err.Code && f.Err.Message == err.Message
+}
+
 // followedBy is the series f, nil for none, continued by another failure.
-func (f *Failure) followedBy(err *cloudassistant.Error, now time.Time) *Failure {
+func (f *Failure) followedBy(err *cloudassistant.Error, began, now time.Time) *Failure {
 	since := now
 	if f != nil {
 		since = f.Since
 	}
-	return &Failure{Err: err, Since: since, At: now}
+	return &Failure{Err: err, Since: since, Began: began, At: now}
 }

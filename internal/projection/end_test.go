@@ -315,3 +315,17 @@ func TestACommandEndWithoutRecordsKeepsItsName(t *testing.T) {
 		t.Errorf("an end written without its records became %s", got)
 	}
 }
+
+// An account that is throttled for others makes no failure of ours, and no news either.
+func TestAnOverdueAnswerIsLookedForWithoutAFailure(t *testing.T) {
+	s := tell(t, run1())
+	overdue := t0.Add(3 * time.Minute)
+	s.at(0, Observation{Live: answer(t0, row("i-1", cloudassistant.StatusRunning)), OverdueAt: overdue})
+	if !s.out.Requeue.Equal(overdue) {
+		t.Errorf("the next look is at %v, want %v, when the answer is overdue", s.out.Requeue, overdue)
+	}
+	s.at(3*time.Minute, Observation{
+		Live: answer(t0, row("i-1", cloudassistant.StatusRunning)), OverdueAt: overdue, Failure: failure(cloudassistant.ClassThrottled),
+	})
+	s.wantConditions("Ready=False/Running Completed=False/Running Succeeded=Unknown/Running Reconciling=True/Throttled")
+}

@@ -188,9 +188,12 @@ func (p *projection) timeout() time.Duration {
 func (p *projection) trouble() string {
 	failure, before := p.Observation.Failure, p.troubleBefore()
 	switch {
-	case failure == nil && p.Observation.Live != nil:
-		return ""
 	case failure == nil:
+		// Whoever waits behind a throttled bucket is not told of it: look again when the answer is overdue.
+		p.wake(p.Observation.OverdueAt)
+		if p.Observation.Live != nil {
+			return ""
+		}
 		return before
 	case failure.Class == cloudassistant.ClassDenied:
 		return v1alpha1.ReasonAccessDenied

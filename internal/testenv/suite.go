@@ -19,7 +19,7 @@ func RunSuite(m *testing.M, shared **ControlPlane) {
 }
 
 func runSuite(m *testing.M, shared **ControlPlane) int {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	controlPlane, err := Start(ctx)
 	if err != nil {

@@ -29,6 +29,9 @@ const (
 	OperatorServiceAccount = "cloud-assistant-operator-manager"
 )
 
+// startTimeout is enough for a machine that compiles on all of its processors at the same time.
+const startTimeout = 2 * time.Minute
+
 // ControlPlane is a running kube-apiserver and etcd with the operator's manifests applied. No controllers
 // run in it: the Deployment of the operator is accepted and nothing more.
 type ControlPlane struct {
@@ -81,7 +84,7 @@ func Start(ctx context.Context) (*ControlPlane, error) {
 		return nil, err
 	}
 	c := &ControlPlane{
-		environment: &envtest.Environment{BinaryAssetsDirectory: assets, ControlPlaneStopTimeout: time.Minute},
+		environment: &envtest.Environment{BinaryAssetsDirectory: assets, ControlPlaneStartTimeout: startTimeout, ControlPlaneStopTimeout: time.Minute},
 		assets:      assets,
 		scratch:     scratch,
 	}

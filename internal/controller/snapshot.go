@@ -1,0 +1,39 @@
+package controller
+
+import (
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/poller"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/projection"
+)
+
+// observationOf is a snapshot of the engine as the projection takes it.
+func observationOf(snapshot poller.Snapshot) projection.Observation {
+	observation := projection.Observation{
+		Live:           snapshot.Live,
+		UnchangedSince: snapshot.UnchangedSince,
+		History:        snapshot.History,
+		OverdueAt:      snapshot.OverdueAt,
+	}
+	if snapshot.Failure != nil {
+		observation.Failure = snapshot.Failure.Err
+	}
+	return observation
+}
+
+// askedAt is when the latest call was begun whose outcome the snapshot tells of; zero when there was none.
+func askedAt(snapshot poller.Snapshot) time.Time {
+	var at time.Time
+	if snapshot.Live != nil {
+		at = snapshot.Live.StartedAt
+	}
+	if failure := snapshot.Failure; failure != nil && failure.Began.After(at) {
+		at = failure.Began
+	}
+	return at
+}
+
+// differ says that an answer or a failure has come or gone between two snapshots.
+func differ(a, b poller.Snapshot) bool {
+	return a.Live != b.Live || a.History != b.History || (a.Failure == nil) != (b.Failure == nil)
+}

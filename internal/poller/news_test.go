@@ -1,0 +1,67 @@
+package poller
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+// Whoever mends one thing must learn of the next: a missing Secret, then a wrong key in it.
+func TestAnotherCauseOfTheSameClassIsNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		denied := func(code, message string) func(call) reply {
+			return func(call) reply {
+				return reply{err: &cloudassistant.Error{Class: cloudassistant.ClassDenied, Code: code, Message: message}}
+			}
+		}
+		w := newWorld(t, Options{}, denied("Client.Credentials", "Secret ops/x does not exist"))
+		w.poller.Watch("a", about("t-1"))
+		w.pass(time.Minute)
+		expectNews(t, w, "a", 1)
+		w.script(denied("Client.Credentials", "Secret ops/x has no key accessKeySecret"))
+		w.pass(time.Hour)
+		expectNews(t, w, "a", 1)
+		w.script(denied("SignatureDoesNotMatch", "Secret ops/x has no key accessKeySecret"))
+		w.pass(time.Hour)
+		expectNews(t, w, "a", 1)
+		w.pass(time.Hour)
+		expectNews(t, w, "a", 0)
+	})
+}
+
+func TestAFailureTellsWhenItsAttemptWasBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Options{}, func(call) reply {
+			return reply{takes: 3 * time.Second, err: failureOf(cloudassistant.ClassUnavailable)}
+		})
+		start := w.clock.Now()
+		w.poller.Watch("a", about("t-1"))
+		w.pass(4 * time.Second)
+		failure := w.poller.Watch("a", about("t-1")).Failure
+		if failure == nil || !failure.Began.Equal(start) || failure.At.Sub(start) != 3*time.Second {
+			t.Errorf("the failure is %+v, want one begun at %v that failed 3 s later", failure, start)
+		}
+	})
+}
+
+func TestOutputOfARunStillGoingIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Options{}, func(c call) reply {
+			r := rows(c.query, cloudassistant.StatusRunning, cloudassistant.StatusStopping, cloudassistant.StatusSuccess, cloudassistant.StatusScheduled)
+			for i := range r.records {
+				r.records[i].Output = []byte("printed")
+			}
+			return r
+		})
+		w.poller.Watch("a", about("t-1"))
+		w.pass(time.Second)
+		for _, record := range w.poller.Watch("a", about("t-1")).Live.Records {
+			ended := record.InvocationStatus == cloudassistant.StatusSuccess || record.InvocationStatus == cloudassistant.StatusScheduled
+			if kept := len(record.Output) > 0; kept != ended {
+				t.Errorf("the output of a row that is %s is kept: %v, want %v", record.InvocationStatus, kept, ended)
+			}
+		}
+	})
+}
