@@ -64,6 +64,11 @@ func (s *Sessions) Session(ctx context.Context, identity cloudassistant.Identity
 	if err != nil {
 		return nil, err
 	}
+	// A role is assumed before the call, not within it: what STS answers, a throttle say, is no answer of ECS and
+	// must not be counted as one.
+	if _, err := known.provider.Credentials(ctx); err != nil {
+		return nil, err
+	}
 	return &session{Session: s.cloud.Session(known.provider, known.account), sessions: s, identity: identity, entry: known}, nil
 }
 

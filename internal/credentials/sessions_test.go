@@ -266,6 +266,17 @@ func TestBadSecrets(t *testing.T) {
 	}
 }
 
+func TestWhatSTSRefusesIsNotAskedOfECS(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.cloud.Inject(emulator.Fault{Kind: emulator.FaultError, Action: "AssumeRole", Code: "Throttling.User"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.sessions.Session(t.Context(), cloudassistant.Identity{Secret: "ops/tenant", RoleARN: ownerARN}, region)
+	if cloudassistant.ClassOf(err) != cloudassistant.ClassThrottled {
+		t.Errorf("opening a session whose role cannot be assumed fails with %v, want the throttle answer of STS", err)
+	}
+}
+
 func TestABadRoleIsDenied(t *testing.T) {
 	w := newWorld(t)
 	_, err := w.ask(t, cloudassistant.Identity{RoleARN: "reader"})
