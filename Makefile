@@ -49,7 +49,7 @@ cover: build $(ASSETS_READY) ## Test coverage by package
 	@go tool cover -func=cover.out | tail -n 1
 
 .PHONY: bench
-bench: ## Benchmarks, with the ratio to the naive way
+bench: ## Benchmarks of the engine, the projection and the emulator
 	go test -run '^$$' -bench . -benchmem ./internal/poller ./internal/projection ./internal/emulator
 
 .PHONY: lint
