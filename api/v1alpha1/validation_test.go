@@ -27,7 +27,7 @@ func tags(n int) string {
 	return "[" + strings.Join(list, ", ") + "]"
 }
 
-func TestBadSpecsAreRefusedWithWhatToDo(t *testing.T) {
+func TestBadSpecsAreRefusedWithAdvice(t *testing.T) {
 	t.Parallel()
 	kubectl := controlPlane.AdminKubectl(t, controlPlane.NewNamespace(t))
 	const oneOf = "set exactly one of invokeID (the ID of the run, t-…) and match (what the run was tagged with)"
