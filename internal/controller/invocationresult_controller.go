@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -128,7 +127,7 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 	mayWriteAt := memory.writtenAt.Add(progressInterval)
 	wait := output.Requeue
 	switch {
-	case equality.Semantic.DeepEqual(result.Status, output.Status):
+	case projection.Equal(&result.Status, &output.Status):
 	case !projection.Urgent(&result.Status, &output.Status) && now.Before(mayWriteAt):
 		wait = earliest(wait, mayWriteAt)
 	default:
