@@ -34,30 +34,30 @@ const (
 
 // command is what CreateCommand keeps and RunCommand makes for one invocation. It does not change.
 type command struct {
-	id              string
-	accountID       string
-	regionID        string
-	name            string
-	description     string
-	commandType     string
-	content         []byte
-	timeout         time.Duration
-	workingDir      string
-	launcher        string
-	terminationMode string
-	enableParameter bool
+	ID              string
+	AccountID       string
+	RegionID        string
+	Name            string
+	Description     string
+	Type            string
+	Content         []byte
+	Timeout         time.Duration
+	WorkingDir      string
+	Launcher        string
+	TerminationMode string
+	EnableParameter bool
 }
 
 // newCommand reads a command out of the parameters of CreateCommand or RunCommand, whose default encodings of
 // the content differ.
 func newCommand(c *Call, defaultEncoding string) (*command, error) {
 	cmd := &command{
-		id: newID("c-emu"), accountID: c.AccountID, regionID: c.RegionID, name: c.Parameter("Name"),
-		description: c.Parameter("Description"), commandType: c.Parameter("Type"),
-		workingDir: c.Parameter("WorkingDir"), launcher: c.Parameter("Launcher"),
-		enableParameter: c.boolean("EnableParameter"),
+		ID: newID("c-emu"), AccountID: c.AccountID, RegionID: c.RegionID, Name: c.Parameter("Name"),
+		Description: c.Parameter("Description"), Type: c.Parameter("Type"),
+		WorkingDir: c.Parameter("WorkingDir"), Launcher: c.Parameter("Launcher"),
+		EnableParameter: c.boolean("EnableParameter"),
 	}
-	switch cmd.commandType {
+	switch cmd.Type {
 	case shellScript, powerShellScript, batchScript:
 	case "":
 		return nil, refuse("MissingParameter.Type")
@@ -65,21 +65,21 @@ func newCommand(c *Call, defaultEncoding string) (*command, error) {
 		return nil, refuse("InvalidCmdType.NotFound")
 	}
 	var err error
-	if cmd.content, err = content(c, defaultEncoding); err != nil {
+	if cmd.Content, err = content(c, defaultEncoding); err != nil {
 		return nil, err
 	}
 	seconds, err := c.integer("Timeout", defaultTimeout, 1, math.MaxInt32, "InvalidParam.Timeout")
 	if err != nil {
 		return nil, err
 	}
-	cmd.timeout = time.Duration(seconds) * time.Second
-	if utf8.RuneCountInString(cmd.workingDir) > maxWorkingDir {
+	cmd.Timeout = time.Duration(seconds) * time.Second
+	if utf8.RuneCountInString(cmd.WorkingDir) > maxWorkingDir {
 		return nil, refuse("InvalidParameter.WorkingDir")
 	}
-	if len(cmd.launcher) > maxLauncher {
+	if len(cmd.Launcher) > maxLauncher {
 		return nil, refuse("Launcher.ExceedLimit")
 	}
-	cmd.terminationMode, err = terminationMode(c, terminateProcess)
+	cmd.TerminationMode, err = terminationMode(c, terminateProcess)
 	return cmd, err
 }
 
@@ -130,7 +130,7 @@ func (c *Call) commandParameters(cmd *command) (map[string]string, error) {
 			return nil, refuse("InvalidParameter.Parameters")
 		}
 	}
-	if !cmd.enableParameter {
+	if !cmd.EnableParameter {
 		if len(values) > 0 {
 			return nil, refuse("Parameter.Disabled")
 		}
@@ -145,7 +145,7 @@ func (c *Call) commandParameters(cmd *command) (map[string]string, error) {
 		}
 	}
 	wanted := map[string]bool{}
-	for _, match := range placeholder.FindAllSubmatch(cmd.content, -1) {
+	for _, match := range placeholder.FindAllSubmatch(cmd.Content, -1) {
 		wanted[string(match[1])] = true
 	}
 	if len(wanted) != len(values) {

@@ -23,8 +23,8 @@ func (e *Emulator) createCommand(c *Call) (any, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.commands[cmd.id] = cmd
-	return createCommandAnswer{answerHead{c.requestID}, cmd.id}, nil
+	e.commands[cmd.ID] = cmd
+	return createCommandAnswer{answerHead{c.requestID}, cmd.ID}, nil
 }
 
 func (e *Emulator) invokeCommand(c *Call) (any, error) {
@@ -35,15 +35,15 @@ func (e *Emulator) invokeCommand(c *Call) (any, error) {
 	e.mu.Lock()
 	cmd := e.commands[commandID]
 	e.mu.Unlock()
-	if cmd == nil || cmd.accountID != c.AccountID || cmd.regionID != c.RegionID {
+	if cmd == nil || cmd.AccountID != c.AccountID || cmd.RegionID != c.RegionID {
 		return nil, refuse("InvalidCmdId.NotFound")
 	}
 	i, err := newInvocation(c, cmd)
 	if err != nil {
 		return nil, err
 	}
-	if i.timeout, err = c.invokeTimeout(cmd.timeout); err != nil {
+	if i.Timeout, err = c.invokeTimeout(cmd.Timeout); err != nil {
 		return nil, err
 	}
-	return e.submit(c, i, true, submitAnswer{answerHead: answerHead{c.requestID}, InvokeID: i.id})
+	return e.submit(c, i, true, submitAnswer{answerHead: answerHead{c.requestID}, InvokeID: i.ID})
 }

@@ -96,7 +96,7 @@ func (e *Emulator) describeInvocations(c *Call) (any, error) {
 	now := e.clock.Now()
 	matching := func(yield func(*invocation) bool) {
 		all := e.store.scope(c.AccountID, c.RegionID).invocations
-		if one := e.store.invocations[f.InvokeID]; one != nil && one.accountID == c.AccountID && one.regionID == c.RegionID {
+		if one := e.store.invocations[f.InvokeID]; one != nil && one.AccountID == c.AccountID && one.RegionID == c.RegionID {
 			all = []*invocation{one}
 		}
 		for i := range before(all, p.before, sequenceOfInvocation) {
@@ -114,44 +114,44 @@ func (e *Emulator) describeInvocations(c *Call) (any, error) {
 	return answer, nil
 }
 
-func sequenceOfInvocation(i *invocation) uint64 { return i.sequence }
+func sequenceOfInvocation(i *invocation) uint64 { return i.Sequence }
 
 func (f invocationFilter) match(i *invocation, now time.Time) bool {
 	visible := false
-	for _, r := range i.rows {
+	for _, r := range i.Rows {
 		visible = visible || r.visible(now) && (f.InstanceID == "" || r.InstanceID == f.InstanceID)
 	}
 	return visible &&
-		(f.InvokeID == "" || i.id == f.InvokeID) &&
-		(f.CommandID == "" || i.command.id == f.CommandID) &&
-		(f.ResourceGroupID == "" || i.resourceGroupID == f.ResourceGroupID) &&
-		(f.CommandType == "" || i.command.commandType == f.CommandType) &&
-		(f.CommandName == "" || i.command.name == f.CommandName) &&
-		(f.RepeatMode == "" || i.repeatMode == f.RepeatMode) &&
+		(f.InvokeID == "" || i.ID == f.InvokeID) &&
+		(f.CommandID == "" || i.Command.ID == f.CommandID) &&
+		(f.ResourceGroupID == "" || i.ResourceGroupID == f.ResourceGroupID) &&
+		(f.CommandType == "" || i.Command.Type == f.CommandType) &&
+		(f.CommandName == "" || i.Command.Name == f.CommandName) &&
+		(f.RepeatMode == "" || i.RepeatMode == f.RepeatMode) &&
 		(f.Status == "" || i.recordStatus() == f.Status) &&
-		containsTags(i.tags, f.Tags)
+		containsTags(i.Tags, f.Tags)
 }
 
 // answer renders the invocation and its visible rows, those of one instance if it is given. The caller holds
 // Emulator.mu.
 func (i *invocation) answer(instanceID string, includeOutput bool, encode func([]byte) string, now time.Time) invocationAnswer {
 	parameters := "{}"
-	if len(i.parameters) > 0 {
+	if len(i.Parameters) > 0 {
 		// A map of strings cannot fail to encode.
-		encoded, _ := json.Marshal(i.parameters)
+		encoded, _ := json.Marshal(i.Parameters)
 		parameters = string(encoded)
 	}
 	a := invocationAnswer{
-		InvokeID: i.id, CommandID: i.command.id, CommandName: i.command.name, CommandDescription: i.command.description,
-		CommandType: i.command.commandType, CommandContent: encode(i.command.content), Parameters: parameters,
-		InvokeStatus: i.recordStatus(), InvocationStatus: aggregateStatus(i.statuses()), RepeatMode: i.repeatMode,
-		Frequency: i.frequency, Timed: i.repeats(), Timeout: int(i.timeout / time.Second), WorkingDir: i.workingDir,
-		Username: i.username, Launcher: i.launcher, TerminationMode: i.terminationMode, ContainerID: i.containerID,
-		ContainerName: i.containerName, CreationTime: stamp(i.created), Tags: newTagsAnswer(i.tags),
+		InvokeID: i.ID, CommandID: i.Command.ID, CommandName: i.Command.Name, CommandDescription: i.Command.Description,
+		CommandType: i.Command.Type, CommandContent: encode(i.Command.Content), Parameters: parameters,
+		InvokeStatus: i.recordStatus(), InvocationStatus: aggregateStatus(i.statuses()), RepeatMode: i.RepeatMode,
+		Frequency: i.Frequency, Timed: i.repeats(), Timeout: int(i.Timeout / time.Second), WorkingDir: i.WorkingDir,
+		Username: i.Username, Launcher: i.Launcher, TerminationMode: i.TerminationMode, ContainerID: i.ContainerID,
+		ContainerName: i.ContainerName, CreationTime: stamp(i.Created), Tags: newTagsAnswer(i.Tags),
 	}
 	instances := &a.InvokeInstances.InvokeInstance
-	*instances = make([]invokeInstanceAnswer, 0, len(i.rows))
-	for _, r := range i.rows {
+	*instances = make([]invokeInstanceAnswer, 0, len(i.Rows))
+	for _, r := range i.Rows {
 		if !r.visible(now) || instanceID != "" && r.InstanceID != instanceID {
 			continue
 		}
@@ -160,8 +160,8 @@ func (i *invocation) answer(instanceID string, includeOutput bool, encode func([
 			InstanceID: shown.InstanceID, InvocationStatus: shown.InvocationStatus,
 			InstanceInvokeStatus: recordStatus([]string{r.InvocationStatus}), ExitCode: shown.ExitCode,
 			ErrorCode: shown.ErrorCode, ErrorInfo: shown.ErrorInfo, Dropped: shown.Dropped, Repeats: shown.Repeats,
-			Timed: i.repeats(), CreationTime: stamp(i.created), StartTime: stamp(shown.StartTime),
-			FinishTime: stamp(shown.FinishedTime), StopTime: stamp(shown.StopTime), UpdateTime: stamp(r.updatedAt),
+			Timed: i.repeats(), CreationTime: stamp(i.Created), StartTime: stamp(shown.StartTime),
+			FinishTime: stamp(shown.FinishedTime), StopTime: stamp(shown.StopTime), UpdateTime: stamp(r.UpdatedAt),
 		}
 		if includeOutput {
 			entry.Output = encode(shown.Output)

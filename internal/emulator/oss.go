@@ -35,8 +35,8 @@ func (e *Emulator) export(i *invocation, instanceID string) (io.Writer, func(), 
 
 // objectKey is bucket and object of the delivery from an instance, without the scheme; false if none was asked for.
 func (i *invocation) objectKey(instanceID string) (string, bool) {
-	bucket, ok := strings.CutPrefix(i.ossDelivery, "oss://")
-	return strings.TrimSuffix(bucket, "/") + "/" + i.id + "/" + instanceID + ".txt", ok && bucket != ""
+	bucket, ok := strings.CutPrefix(i.OSSDelivery, "oss://")
+	return strings.TrimSuffix(bucket, "/") + "/" + i.ID + "/" + instanceID + ".txt", ok && bucket != ""
 }
 
 // deliverOSS tells how the delivery of a run ended. The one error that the vendor documents is that of a run

@@ -52,7 +52,7 @@ func (e *Emulator) waitForRun(r *row) bool {
 	if Terminal(r.InvocationStatus) {
 		return false
 	}
-	r.InvocationStatus, r.updatedAt = StatusScheduled, e.now()
+	r.InvocationStatus, r.UpdatedAt = StatusScheduled, e.now()
 	return true
 }
 
@@ -66,12 +66,12 @@ func (e *Emulator) recordRun(r *row, end ending) bool {
 	}
 	stopped := r.InvocationStatus == StatusStopping
 	r.finish(end, e.now())
-	e.store.addHistory(r.invocation, &row{Row: r.Row, visibleAt: r.visibleAt, updatedAt: r.updatedAt})
+	e.store.addHistory(r.invocation, &row{Row: r.Row, VisibleAt: r.VisibleAt, UpdatedAt: r.UpdatedAt})
 	if stopped {
 		return false
 	}
 	// The end is the run's, not yet the schedule's: the row stays unfinished until the next turn of the loop.
-	r.lastStatus, r.InvocationStatus = end.status, StatusScheduled
+	r.LastStatus, r.InvocationStatus = end.status, StatusScheduled
 	return true
 }
 
@@ -82,8 +82,8 @@ func (e *Emulator) endSchedule(r *row, plan schedule) {
 	defer e.mu.Unlock()
 	switch {
 	case Terminal(r.InvocationStatus):
-	case r.lastStatus != "":
-		r.InvocationStatus, r.updatedAt = r.lastStatus, e.now()
+	case r.LastStatus != "":
+		r.InvocationStatus, r.UpdatedAt = r.LastStatus, e.now()
 	default:
 		r.finish(expired(plan), e.now())
 	}

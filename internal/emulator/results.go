@@ -116,7 +116,7 @@ type shownRow struct {
 func (e *Emulator) listRows(c *Call, q query, p paging) ([]shownRow, pageAnswer, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if i := e.store.invocations[q.invokeID]; q.history && i != nil && i.accountID == q.accountID && !i.repeats() {
+	if i := e.store.invocations[q.invokeID]; q.history && i != nil && i.AccountID == q.accountID && !i.repeats() {
 		return nil, pageAnswer{}, refuse("InvalidParameter.IncludeHistory")
 	}
 	now := e.clock.Now()
@@ -135,13 +135,13 @@ func (e *Emulator) listRows(c *Call, q query, p paging) ([]shownRow, pageAnswer,
 	return shown, page, nil
 }
 
-func sequenceOfRow(r *row) uint64 { return r.sequence }
+func sequenceOfRow(r *row) uint64 { return r.Sequence }
 
 // show copies what the API shows of the row. The caller holds Emulator.mu.
 func (r *row) show() shownRow {
-	shown := shownRow{Row: r.Row, tags: r.invocation.tags}
+	shown := shownRow{Row: r.Row, tags: r.invocation.Tags}
 	shown.InvokeRecordStatus = r.recordStatus()
-	shown.InvocationStatus = firstOf(r.override, r.InvocationStatus)
+	shown.InvocationStatus = firstOf(r.Override, r.InvocationStatus)
 	if r.printing != nil && !r.invocation.repeats() {
 		shown.Output, shown.Dropped = r.printing.Snapshot()
 	}

@@ -82,59 +82,60 @@ type OSSOutput struct {
 	ErrorInfo string
 }
 
-// row is a Row in the store, with what the API does not show. Emulator.mu guards it.
+// row is a Row in the store, with what the API does not show. Emulator.mu guards it. Its exported fields last, the
+// others belong to a run that goes on; so it is with command and invocation.
 type row struct {
 	Row
 	invocation *invocation
-	// sequence grows with every row made; lists run from high to low.
-	sequence  uint64
-	visibleAt time.Time
-	updatedAt time.Time
-	hidden    bool
-	// override is shown instead of InvocationStatus.
-	override string
+	// Sequence grows with every row made; lists run from high to low.
+	Sequence  uint64
+	VisibleAt time.Time
+	UpdatedAt time.Time
+	Hidden    bool
+	// Override is shown instead of InvocationStatus.
+	Override string
 	// printing is the output of a run that is still going. A scheduled run shows none before its end.
 	printing *process.Output
-	// lastStatus is how the last run of a schedule ended.
-	lastStatus string
+	// LastStatus is how the last run of a schedule ended.
+	LastStatus string
 	// cancel ends the run; nil for a row that no process stands behind.
 	cancel context.CancelCauseFunc
 }
 
-// invocation is one submitted command on its instances. Emulator.mu guards rows and history; the rest does not
+// invocation is one submitted command on its instances. Emulator.mu guards Rows and History; the rest does not
 // change.
 type invocation struct {
-	id              string
-	accountID       string
-	regionID        string
-	resourceGroupID string
-	command         *command
-	repeatMode      string
-	frequency       string
-	parameters      map[string]string
-	timeout         time.Duration
-	workingDir      string
-	username        string
-	launcher        string
-	terminationMode string
-	containerID     string
-	containerName   string
-	ossDelivery     string
-	tags            []Tag
-	created         time.Time
-	sequence        uint64
-	rows            []*row
-	history         []*row
+	ID              string
+	AccountID       string
+	RegionID        string
+	ResourceGroupID string
+	Command         *command
+	RepeatMode      string
+	Frequency       string
+	Parameters      map[string]string
+	Timeout         time.Duration
+	WorkingDir      string
+	Username        string
+	Launcher        string
+	TerminationMode string
+	ContainerID     string
+	ContainerName   string
+	OSSDelivery     string
+	Tags            []Tag
+	Created         time.Time
+	Sequence        uint64
+	Rows            []*row
+	History         []*row
 }
 
 // repeats says whether the invocation has a history.
 func (i *invocation) repeats() bool {
-	return i.repeatMode == RepeatPeriod || i.repeatMode == RepeatEveryReboot
+	return i.RepeatMode == RepeatPeriod || i.RepeatMode == RepeatEveryReboot
 }
 
 // row is the live row of an instance; nil if the invocation does not target it.
 func (i *invocation) row(instanceID string) *row {
-	for _, r := range i.rows {
+	for _, r := range i.Rows {
 		if r.InstanceID == instanceID {
 			return r
 		}

@@ -133,9 +133,9 @@ func (e *Emulator) deliver(ctx context.Context, r *row, target *instance) *endin
 func (e *Emulator) preflight(r *row, target *instance) *ending {
 	state := e.look(target)
 	switch {
-	case r.invocation.command.commandType != shellScript:
+	case r.invocation.Command.Type != shellScript:
 		return &endWrongType
-	case r.invocation.username != defaultUsername && !slices.Contains(state.Users, r.invocation.username):
+	case r.invocation.Username != defaultUsername && !slices.Contains(state.Users, r.invocation.Username):
 		return &endNoAccount
 	}
 	return nil
@@ -146,7 +146,7 @@ func (e *Emulator) preflight(r *row, target *instance) *ending {
 func (e *Emulator) execute(ctx context.Context, r *row, target *instance) *ending {
 	spec, end, err := e.prepare(r, target)
 	if err != nil {
-		e.log.Error("a command cannot be started", "InvokeId", r.invocation.id, "InstanceId", target.ID, "error", err)
+		e.log.Error("a command cannot be started", "InvokeId", r.invocation.ID, "InstanceId", target.ID, "error", err)
 		return &endException
 	}
 	if end != nil {
@@ -156,7 +156,7 @@ func (e *Emulator) execute(ctx context.Context, r *row, target *instance) *endin
 	output := &process.Output{}
 	export, closeExport, err := e.export(r.invocation, target.ID)
 	if err != nil {
-		e.log.Error("the output cannot be delivered", "InvokeId", r.invocation.id, "InstanceId", target.ID, "error", err)
+		e.log.Error("the output cannot be delivered", "InvokeId", r.invocation.ID, "InstanceId", target.ID, "error", err)
 	}
 	defer closeExport()
 	spec.Output = io.MultiWriter(output, export)
@@ -164,7 +164,7 @@ func (e *Emulator) execute(ctx context.Context, r *row, target *instance) *endin
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// Made before the row says Running: whoever moves a fake clock may go by the row.
-	timeout := e.clock.NewTimer(r.invocation.timeout)
+	timeout := e.clock.NewTimer(r.invocation.Timeout)
 	defer timeout.Stop()
 	stops, ok := e.begin(r, target, output)
 	if !ok {
@@ -180,7 +180,7 @@ func (e *Emulator) execute(ctx context.Context, r *row, target *instance) *endin
 	cancel(nil)
 	<-watching
 	if err != nil && !errors.Is(err, process.ErrKilled) {
-		e.log.Error("a command cannot be run", "InvokeId", r.invocation.id, "InstanceId", target.ID, "error", err)
+		e.log.Error("a command cannot be run", "InvokeId", r.invocation.ID, "InstanceId", target.ID, "error", err)
 	}
 	ended := endOf(exitCode, err, cause)
 	return &ended
@@ -226,7 +226,7 @@ func (r *row) start(now time.Time) {
 	if r.OSSOutput.Delivery != "" {
 		r.OSSOutput = OSSOutput{Delivery: r.OSSOutput.Delivery, Status: ossInProgress}
 	}
-	r.updatedAt = now
+	r.UpdatedAt = now
 }
 
 // finish ends a row. The caller holds Emulator.mu.
@@ -239,12 +239,12 @@ func (r *row) finish(end ending, now time.Time) {
 	r.FinishedTime = now
 	if end.status == StatusTimeout {
 		// The vendor computes this time: the end of a time-out is its start plus its timeout exactly.
-		r.FinishedTime = r.StartTime.Add(r.invocation.timeout)
+		r.FinishedTime = r.StartTime.Add(r.invocation.Timeout)
 	}
 	if end.ran {
 		r.Repeats++
 	}
-	r.updatedAt = now
+	r.UpdatedAt = now
 	r.deliverOSS(end)
 }
 
@@ -253,12 +253,12 @@ func (r *row) finish(end ending, now time.Time) {
 func (e *Emulator) prepare(r *row, target *instance) (process.Spec, *ending, error) {
 	state := e.look(target)
 	i := r.invocation
-	content := i.command.content
-	if i.command.enableParameter {
+	content := i.Command.Content
+	if i.Command.EnableParameter {
 		var ok bool
-		content, ok = fillPlaceholders(content, i.parameters, map[string]string{
-			"RegionId": i.regionID, "AccountId": i.accountID, "InstanceId": state.ID, "InstanceName": state.Name,
-			"InvokeId": i.id, "CommandId": i.command.id,
+		content, ok = fillPlaceholders(content, i.Parameters, map[string]string{
+			"RegionId": i.RegionID, "AccountId": i.AccountID, "InstanceId": state.ID, "InstanceName": state.Name,
+			"InvokeId": i.ID, "CommandId": i.Command.ID,
 		})
 		if !ok {
 			return process.Spec{}, &endNoBuiltIn, nil
@@ -272,15 +272,15 @@ func (e *Emulator) prepare(r *row, target *instance) (process.Spec, *ending, err
 		}
 	}
 	// Cleaned as an absolute path first, so that no ".." leads out of the instance.
-	directory := filepath.Join(root, filepath.Clean("/"+firstOf(i.workingDir, defaultWorkingDir)))
+	directory := filepath.Join(root, filepath.Clean("/"+firstOf(i.WorkingDir, defaultWorkingDir)))
 	if !isDirectory(directory) {
 		return process.Spec{}, &endNoDirectory, nil
 	}
-	launcher, extension := i.launcher, ""
+	launcher, extension := i.Launcher, ""
 	if match := scriptFileParam.FindStringSubmatch(launcher); match != nil {
 		extension = match[1]
 	}
-	script := filepath.Join(scripts, i.id+extension)
+	script := filepath.Join(scripts, i.ID+extension)
 	if err := os.WriteFile(script, content, 0o600); err != nil {
 		return process.Spec{}, nil, fmt.Errorf("cannot write the script of a command; check ScratchDir: %w", err)
 	}
@@ -288,11 +288,11 @@ func (e *Emulator) prepare(r *row, target *instance) (process.Spec, *ending, err
 		launcher = scriptFileParam.ReplaceAllLiteralString(launcher, quote(script))
 	}
 	environment := map[string]string{
-		"HOME": home, "PWD": directory, "TMPDIR": temporary, "USER": i.username, "LOGNAME": i.username,
+		"HOME": home, "PWD": directory, "TMPDIR": temporary, "USER": i.Username, "LOGNAME": i.Username,
 		"SHELL": "/bin/sh", "LANG": "C.UTF-8",
 		"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	}
-	spec := process.Spec{Script: script, Launcher: launcher, Dir: directory, Run: e.id + "/" + i.id + "/" + state.ID}
+	spec := process.Spec{Script: script, Launcher: launcher, Dir: directory, Run: e.id + "/" + i.ID + "/" + state.ID}
 	for _, name := range slices.Sorted(maps.Keys(environment)) {
 		spec.Env = append(spec.Env, name+"="+environment[name])
 	}

@@ -41,13 +41,13 @@ func (e *Emulator) PutInvocation(s Scripted) error {
 	}
 	accountID := firstOf(s.AccountID, DefaultAccountID)
 	i := &invocation{
-		id: s.ID, accountID: accountID, regionID: s.RegionID, resourceGroupID: s.ResourceGroupID,
-		command: &command{
-			id: firstOf(s.CommandID, "c-"+s.ID), accountID: accountID, regionID: s.RegionID,
-			name: s.ID, commandType: shellScript,
+		ID: s.ID, AccountID: accountID, RegionID: s.RegionID, ResourceGroupID: s.ResourceGroupID,
+		Command: &command{
+			ID: firstOf(s.CommandID, "c-"+s.ID), AccountID: accountID, RegionID: s.RegionID,
+			Name: s.ID, Type: shellScript,
 		},
-		repeatMode: firstOf(s.RepeatMode, RepeatOnce), tags: slices.Clone(s.Tags), created: s.CreatedAt,
-		timeout: defaultTimeout * time.Second, username: defaultUsername, terminationMode: terminateProcess,
+		RepeatMode: firstOf(s.RepeatMode, RepeatOnce), Tags: slices.Clone(s.Tags), Created: s.CreatedAt,
+		Timeout: defaultTimeout * time.Second, Username: defaultUsername, TerminationMode: terminateProcess,
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -70,7 +70,7 @@ func (e *Emulator) PutRow(r Row) error {
 		return unknownInvocation(r.InvokeID)
 	}
 	if old := i.row(r.InstanceID); old != nil {
-		old.Row, old.updatedAt = i.scriptedRow(r).Row, e.now()
+		old.Row, old.UpdatedAt = i.scriptedRow(r).Row, e.now()
 		return nil
 	}
 	e.store.addRow(i, i.scriptedRow(r))
@@ -82,7 +82,7 @@ func (e *Emulator) UpdateRow(invokeID, instanceID string, change func(*Row)) err
 	now := e.now()
 	return e.changeRow(invokeID, instanceID, func(r *row) {
 		change(&r.Row)
-		r.updatedAt = now
+		r.UpdatedAt = now
 	})
 }
 
@@ -110,8 +110,8 @@ func (e *Emulator) Rows(invokeID string) []Row {
 	if i == nil {
 		return nil
 	}
-	rows := make([]Row, len(i.rows))
-	for n, r := range i.rows {
+	rows := make([]Row, len(i.Rows))
+	for n, r := range i.Rows {
 		rows[n] = r.show().Row
 		rows[n].InvocationStatus = r.InvocationStatus
 	}
@@ -120,9 +120,9 @@ func (e *Emulator) Rows(invokeID string) []Row {
 
 // scriptedRow is a row as it was told to be, with the invocation's own IDs where it has none.
 func (i *invocation) scriptedRow(r Row) *row {
-	r.InvokeID, r.CommandID = i.id, firstOf(r.CommandID, i.command.id)
+	r.InvokeID, r.CommandID = i.ID, firstOf(r.CommandID, i.Command.ID)
 	r.InvocationStatus = firstOf(r.InvocationStatus, StatusPending)
-	r.Username = firstOf(r.Username, i.username)
-	r.TerminationMode = firstOf(r.TerminationMode, i.terminationMode)
-	return &row{Row: r, invocation: i, updatedAt: i.created}
+	r.Username = firstOf(r.Username, i.Username)
+	r.TerminationMode = firstOf(r.TerminationMode, i.TerminationMode)
+	return &row{Row: r, invocation: i, UpdatedAt: i.Created}
 }

@@ -17,10 +17,10 @@ func (e *Emulator) stopInvocation(c *Call) (any, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	i := e.store.invocations[invokeID]
-	if i == nil || i.accountID != c.AccountID || i.regionID != c.RegionID {
+	if i == nil || i.AccountID != c.AccountID || i.RegionID != c.RegionID {
 		return nil, refuse("InvalidInvokeId.NotFound")
 	}
-	rows := i.rows
+	rows := i.Rows
 	if len(instanceIDs) > 0 {
 		rows = nil
 		for _, id := range instanceIDs {
@@ -45,7 +45,7 @@ func (r *row) stop(now time.Time) {
 		r.StopTime = now
 		r.finish(endCancelled, now)
 	case StatusRunning:
-		r.StopTime, r.InvocationStatus, r.updatedAt = now, StatusStopping, now
+		r.StopTime, r.InvocationStatus, r.UpdatedAt = now, StatusStopping, now
 	default:
 		return
 	}

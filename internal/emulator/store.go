@@ -41,29 +41,29 @@ func (s *store) next() uint64 {
 }
 
 func (s *store) addInvocation(i *invocation) {
-	i.sequence = s.next()
-	s.invocations[i.id] = i
-	scope := s.scope(i.accountID, i.regionID)
+	i.Sequence = s.next()
+	s.invocations[i.ID] = i
+	scope := s.scope(i.AccountID, i.RegionID)
 	scope.invocations = append(scope.invocations, i)
 }
 
 // addRow adds a live row to its invocation.
 func (s *store) addRow(i *invocation, r *row) {
-	r.invocation, r.sequence = i, s.next()
-	i.rows = append(i.rows, r)
-	scope := s.scope(i.accountID, i.regionID)
+	r.invocation, r.Sequence = i, s.next()
+	i.Rows = append(i.Rows, r)
+	scope := s.scope(i.AccountID, i.RegionID)
 	scope.rows = append(scope.rows, r)
 }
 
 // addHistory adds the row of a past run to its invocation.
 func (s *store) addHistory(i *invocation, r *row) {
-	r.invocation, r.sequence = i, s.next()
-	i.history = append(i.history, r)
+	r.invocation, r.Sequence = i, s.next()
+	i.History = append(i.History, r)
 }
 
 func (s *store) forget(i *invocation) {
-	delete(s.invocations, i.id)
-	scope := s.scope(i.accountID, i.regionID)
+	delete(s.invocations, i.ID)
+	scope := s.scope(i.AccountID, i.RegionID)
 	scope.invocations = slices.DeleteFunc(scope.invocations, func(other *invocation) bool { return other == i })
 	scope.rows = slices.DeleteFunc(scope.rows, func(r *row) bool { return r.invocation == i })
 }
@@ -84,12 +84,12 @@ func (s *store) candidates(q query) []*row {
 	}
 	i := s.invocations[q.invokeID]
 	switch {
-	case i == nil || i.accountID != q.accountID || i.regionID != q.regionID:
+	case i == nil || i.AccountID != q.accountID || i.RegionID != q.regionID:
 		return nil
 	case q.history:
-		return i.history
+		return i.History
 	}
-	return i.rows
+	return i.Rows
 }
 
 // match says whether r answers q, now.
@@ -98,13 +98,13 @@ func (q query) match(r *row, now time.Time) bool {
 	return r.visible(now) &&
 		(q.instanceID == "" || r.InstanceID == q.instanceID) &&
 		(q.commandID == "" || r.CommandID == q.commandID) &&
-		(q.resourceGroupID == "" || i.resourceGroupID == q.resourceGroupID) &&
-		containsTags(i.tags, q.tags) &&
+		(q.resourceGroupID == "" || i.ResourceGroupID == q.resourceGroupID) &&
+		containsTags(i.Tags, q.tags) &&
 		(q.recorded == "" || r.isRecorded(q.recorded))
 }
 
 // visible says whether the row is shown in answers, now.
-func (r *row) visible(now time.Time) bool { return !r.hidden && !r.visibleAt.After(now) }
+func (r *row) visible(now time.Time) bool { return !r.Hidden && !r.VisibleAt.After(now) }
 
 func containsTags(have, want []Tag) bool {
 	for _, tag := range want {
@@ -119,7 +119,7 @@ func containsTags(have, want []Tag) bool {
 // means that every instance succeeded.
 func (r *row) isRecorded(filter string) bool {
 	if filter == RecordSuccess {
-		return !slices.ContainsFunc(r.invocation.rows, func(r *row) bool { return r.InvocationStatus != StatusSuccess })
+		return !slices.ContainsFunc(r.invocation.Rows, func(r *row) bool { return r.InvocationStatus != StatusSuccess })
 	}
 	return r.recordStatus() == filter
 }
@@ -132,8 +132,8 @@ func (r *row) recordStatus() string {
 func (i *invocation) recordStatus() string { return recordStatus(i.statuses()) }
 
 func (i *invocation) statuses() []string {
-	statuses := make([]string, len(i.rows))
-	for n, r := range i.rows {
+	statuses := make([]string, len(i.Rows))
+	for n, r := range i.Rows {
 		statuses[n] = r.InvocationStatus
 	}
 	return statuses

@@ -40,37 +40,37 @@ func (e *Emulator) runCommand(c *Call) (any, error) {
 		return nil, err
 	}
 	return e.submit(c, i, c.boolean("KeepCommand"), submitAnswer{
-		answerHead: answerHead{c.requestID}, CommandID: cmd.id, InvokeID: i.id,
+		answerHead: answerHead{c.requestID}, CommandID: cmd.ID, InvokeID: i.ID,
 	})
 }
 
 // newInvocation reads what RunCommand and InvokeCommand have in common.
 func newInvocation(c *Call, cmd *command) (*invocation, error) {
 	i := &invocation{
-		id: newID("t-emu"), accountID: c.AccountID, regionID: c.RegionID,
-		resourceGroupID: c.Parameter("ResourceGroupId"), command: cmd, frequency: c.Parameter("Frequency"),
-		username: firstOf(c.Parameter("Username"), defaultUsername), workingDir: firstOf(c.Parameter("WorkingDir"), cmd.workingDir),
-		launcher: firstOf(c.Parameter("Launcher"), cmd.launcher), timeout: cmd.timeout,
-		containerID: c.Parameter("ContainerId"), containerName: c.Parameter("ContainerName"),
-		ossDelivery: c.Parameter("OssOutputDelivery"),
+		ID: newID("t-emu"), AccountID: c.AccountID, RegionID: c.RegionID,
+		ResourceGroupID: c.Parameter("ResourceGroupId"), Command: cmd, Frequency: c.Parameter("Frequency"),
+		Username: firstOf(c.Parameter("Username"), defaultUsername), WorkingDir: firstOf(c.Parameter("WorkingDir"), cmd.WorkingDir),
+		Launcher: firstOf(c.Parameter("Launcher"), cmd.Launcher), Timeout: cmd.Timeout,
+		ContainerID: c.Parameter("ContainerId"), ContainerName: c.Parameter("ContainerName"),
+		OSSDelivery: c.Parameter("OssOutputDelivery"),
 	}
-	if utf8.RuneCountInString(i.username) > maxUsername {
+	if utf8.RuneCountInString(i.Username) > maxUsername {
 		return nil, refuse("Username.ExceedLimit")
 	}
-	if len(i.launcher) > maxLauncher {
+	if len(i.Launcher) > maxLauncher {
 		return nil, refuse("Launcher.ExceedLimit")
 	}
 	var err error
-	if i.terminationMode, err = terminationMode(c, cmd.terminationMode); err != nil {
+	if i.TerminationMode, err = terminationMode(c, cmd.TerminationMode); err != nil {
 		return nil, err
 	}
-	if i.parameters, err = c.commandParameters(cmd); err != nil {
+	if i.Parameters, err = c.commandParameters(cmd); err != nil {
 		return nil, err
 	}
-	if i.repeatMode, err = repeatMode(c.Parameter("RepeatMode"), i.frequency); err != nil {
+	if i.RepeatMode, err = repeatMode(c.Parameter("RepeatMode"), i.Frequency); err != nil {
 		return nil, err
 	}
-	i.tags, err = c.tags()
+	i.Tags, err = c.tags()
 	return i, err
 }
 
@@ -112,7 +112,7 @@ func (e *Emulator) targets(c *Call) ([]*instance, error) {
 
 // submit starts the invocation on its instances, unless the call's ClientToken has started one before.
 func (e *Emulator) submit(c *Call, i *invocation, keepCommand bool, answer submitAnswer) (any, error) {
-	plan, err := parseFrequency(i.frequency, e.options.MinRate)
+	plan, err := parseFrequency(i.Frequency, e.options.MinRate)
 	if err != nil {
 		return nil, err
 	}
@@ -137,21 +137,21 @@ func (e *Emulator) submit(c *Call, i *invocation, keepCommand bool, answer submi
 	if err != nil {
 		return nil, err
 	}
-	if i.repeatMode == RepeatDryRun {
+	if i.RepeatMode == RepeatDryRun {
 		// A dry run is checked as any other and leaves nothing behind.
 		return answer, nil
 	}
 	if keepCommand {
-		e.commands[i.command.id] = i.command
+		e.commands[i.Command.ID] = i.Command
 	}
 	if key.token != "" {
 		e.submitted[key] = submitted{parameters, answer}
 	}
-	i.created = e.now()
+	i.Created = e.now()
 	e.store.addInvocation(i)
 	for n, target := range targets {
 		r := newRow(i, target.ID)
-		r.visibleAt = i.created.Add(e.lag.of(n))
+		r.VisibleAt = i.Created.Add(e.lag.of(n))
 		e.store.addRow(i, r)
 		e.launch(i, r, target, plan)
 	}
@@ -159,13 +159,13 @@ func (e *Emulator) submit(c *Call, i *invocation, keepCommand bool, answer submi
 }
 
 func newRow(i *invocation, instanceID string) *row {
-	r := &row{updatedAt: i.created, Row: Row{
-		InvokeID: i.id, InstanceID: instanceID, CommandID: i.command.id, InvocationStatus: StatusPending,
-		Username: i.username, Launcher: i.launcher, TerminationMode: i.terminationMode,
-		ContainerID: i.containerID, ContainerName: i.containerName,
+	r := &row{UpdatedAt: i.Created, Row: Row{
+		InvokeID: i.ID, InstanceID: instanceID, CommandID: i.Command.ID, InvocationStatus: StatusPending,
+		Username: i.Username, Launcher: i.Launcher, TerminationMode: i.TerminationMode,
+		ContainerID: i.ContainerID, ContainerName: i.ContainerName,
 	}}
-	if i.ossDelivery != "" {
-		r.OSSOutput = OSSOutput{Delivery: i.ossDelivery, Status: ossInProgress}
+	if i.OSSDelivery != "" {
+		r.OSSOutput = OSSOutput{Delivery: i.OSSDelivery, Status: ossInProgress}
 	}
 	return r
 }

@@ -21,13 +21,13 @@ func (e *Emulator) SetVisibilityLag(first, step time.Duration) {
 
 // HideRow takes a live row out of all answers, or brings it back, without changing it.
 func (e *Emulator) HideRow(invokeID, instanceID string, hidden bool) error {
-	return e.changeRow(invokeID, instanceID, func(r *row) { r.hidden = hidden })
+	return e.changeRow(invokeID, instanceID, func(r *row) { r.Hidden = hidden })
 }
 
 // OverrideStatus shows a text in place of a live row's InvocationStatus, such as a value that no client knows;
 // an empty one shows the truth again.
 func (e *Emulator) OverrideStatus(invokeID, instanceID, status string) error {
-	return e.changeRow(invokeID, instanceID, func(r *row) { r.override = status })
+	return e.changeRow(invokeID, instanceID, func(r *row) { r.Override = status })
 }
 
 // ForgetInvocation removes an invocation with all its rows, as the end of the retention does. A run that is still
