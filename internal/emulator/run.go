@@ -144,7 +144,7 @@ func (e *Emulator) preflight(r *row, target *instance) *ending {
 // execute runs the script of a row that was delivered, and returns how it ended; nil if the run was stopped
 // before it started.
 func (e *Emulator) execute(ctx context.Context, r *row, target *instance) *ending {
-	spec, end, err := e.prepare(r, target)
+	prepared, end, err := e.runner().prepare(r, target)
 	if err != nil {
 		e.log.Error("a command cannot be started", "InvokeId", r.invocation.ID, "InstanceId", target.ID, "error", err)
 		return &endException
@@ -152,14 +152,13 @@ func (e *Emulator) execute(ctx context.Context, r *row, target *instance) *endin
 	if end != nil {
 		return end
 	}
-	defer func() { _ = os.Remove(spec.Script) }()
+	defer prepared.close()
 	output := &process.Output{}
 	export, closeExport, err := e.export(r.invocation, target.ID)
 	if err != nil {
 		e.log.Error("the output cannot be delivered", "InvokeId", r.invocation.ID, "InstanceId", target.ID, "error", err)
 	}
 	defer closeExport()
-	spec.Output = io.MultiWriter(output, export)
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -175,14 +174,9 @@ func (e *Emulator) execute(ctx context.Context, r *row, target *instance) *endin
 		defer close(watching)
 		e.watch(ctx, cancel, target, stops, timeout.C())
 	}()
-	exitCode, err := process.Run(ctx, spec)
-	cause := context.Cause(ctx)
+	ended := prepared.run(ctx, io.MultiWriter(output, export))
 	cancel(nil)
 	<-watching
-	if err != nil && !errors.Is(err, process.ErrKilled) {
-		e.log.Error("a command cannot be run", "InvokeId", r.invocation.ID, "InstanceId", target.ID, "error", err)
-	}
-	ended := endOf(exitCode, err, cause)
 	return &ended
 }
 
