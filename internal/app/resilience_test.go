@@ -104,36 +104,6 @@ func TestTheAPIIsAwayForAWhile(t *testing.T) {
 	}
 }
 
-func TestEveryFaultIsSurvived(t *testing.T) {
-	for name, fault := range map[string]emulator.Fault{
-		"server errors":    {Kind: emulator.FaultError, Code: "ServiceUnavailable", Count: 2},
-		"throttled":        {Kind: emulator.FaultError, Code: "Throttling.User", RetryAfter: 1500 * 1e6, Count: 1},
-		"connection cut":   {Kind: emulator.FaultCut, Count: 2},
-		"empty answer":     {Kind: emulator.FaultEmpty, Count: 2},
-		"page of a proxy":  {Kind: emulator.FaultHTML, Count: 2},
-		"truncated answer": {Kind: emulator.FaultTruncated, Count: 2},
-		"numeric code":     {Kind: emulator.FaultNumericCode, Count: 2},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newRunningWorld(t)
-			w.script(t, "t-fault", running(1))
-			w.apply(t, "fault", fmt.Sprintf("{regionID: %s, invokeID: t-fault, polling: {minIntervalSeconds: 1, maxIntervalSeconds: 1}}", region))
-			w.untilReason(t, "fault", v1alpha1.ReasonRunning)
-			fault.Action = "DescribeInvocationResults"
-			w.inject(t, fault)
-			w.update(t, "t-fault", 1, succeed)
-			// Any other reason on the way would be a wrong status.
-			w.until(t, "fault", "Succeeded, by way of Running alone", func(result *v1alpha1.InvocationResult) bool {
-				ready := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionReady)
-				if ready.Reason != v1alpha1.ReasonRunning && ready.Reason != v1alpha1.ReasonSucceeded {
-					t.Fatalf("the fault made the status %s: %s", ready.Reason, ready.Message)
-				}
-				return ready.Reason == v1alpha1.ReasonSucceeded
-			})
-		})
-	}
-}
-
 func TestADenialHeals(t *testing.T) {
 	w := newRunningWorld(t)
 	row := running(1)

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/app"
@@ -55,6 +56,24 @@ func TestMain(m *testing.M) {
 	testenv.RunSuite(m, &controlPlane)
 }
 
+// reconcilePanics is how often a reconciler panicked, in all operators of this process together.
+func reconcilePanics(t *testing.T) float64 {
+	t.Helper()
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0.0
+	for _, family := range families {
+		if family.GetName() == "controller_runtime_reconcile_panics_total" {
+			for _, metric := range family.GetMetric() {
+				total += metric.GetCounter().GetValue()
+			}
+		}
+	}
+	return total
+}
+
 // world is one test's: a namespace, an emulated cloud, and an operator that watches them.
 type world struct {
 	namespace string
@@ -63,6 +82,7 @@ type world struct {
 	kubectl   *testenv.Kubectl
 	client    client.WithWatch
 	options   app.Options
+	recorder  *recorder
 	// stop ends the operator that runs, if one does, and waits until it has.
 	stop func()
 }
@@ -77,6 +97,7 @@ func newWorld(t *testing.T) *world {
 	if w.client, err = client.NewWithWatch(controlPlane.Admin, client.Options{Scheme: app.Scheme()}); err != nil {
 		t.Fatal(err)
 	}
+	w.recorder = record(t, w.client, w.namespace)
 	w.cloud, err = emulator.New(emulator.Options{
 		AccessKeys: []emulator.AccessKey{{ID: accessKeyID, Secret: accessKeySecret}},
 		Instances:  emulator.NumberedInstances(3, region, emulator.DefaultAccountID),

@@ -1,0 +1,70 @@
+package app_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+)
+
+// recorder keeps every version of every InvocationResult of a namespace, each of which has to pass checkStatus.
+type recorder struct {
+	mu       sync.Mutex
+	versions map[string][]*v1alpha1.InvocationResult
+}
+
+// record watches a namespace until the test ends. No reconcile may panic in the meantime.
+func record(t *testing.T, c client.WithWatch, namespace string) *recorder {
+	t.Helper()
+	r := &recorder{versions: map[string][]*v1alpha1.InvocationResult{}}
+	panics := reconcilePanics(t)
+	ctx, stop := context.WithCancel(context.Background())
+	watcher, err := c.Watch(ctx, &v1alpha1.InvocationResultList{}, client.InNamespace(namespace))
+	if err != nil {
+		stop()
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for event := range watcher.ResultChan() {
+			result, ok := event.Object.(*v1alpha1.InvocationResult)
+			switch {
+			case ok:
+			case ctx.Err() != nil: // the last word of a watch that was stopped
+				continue
+			default:
+				t.Errorf("watching %s: %v", namespace, event.Object)
+				continue
+			}
+			checkStatus(t, result)
+			r.mu.Lock()
+			r.versions[result.Name] = append(r.versions[result.Name], result)
+			r.mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-done
+		if n := reconcilePanics(t) - panics; n != 0 {
+			t.Errorf("reconcilers panicked %v times while this test ran", n)
+		}
+	})
+	return r
+}
+
+// since is what a result became after one of its versions.
+func (r *recorder) since(name, resourceVersion string) []*v1alpha1.InvocationResult {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	versions := r.versions[name]
+	for n, version := range versions {
+		if version.ResourceVersion == resourceVersion {
+			return versions[n+1:]
+		}
+	}
+	return versions
+}
