@@ -1,12 +1,9 @@
 package emulator
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"net/http"
+	"maps"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -14,12 +11,10 @@ import (
 // FaultKind is a way to misbehave.
 type FaultKind string
 
-// The kinds of fault. All but FaultLatency and FaultLosePage stand in place of the answer.
+// The kinds of fault that stand in place of the answer: the action is not done.
 const (
 	// FaultError refuses with Fault.Code, such as Throttling.User, ServiceUnavailable or Forbidden.RAM.
 	FaultError FaultKind = "Error"
-	// FaultLatency answers Fault.Delay later, whatever the answer is.
-	FaultLatency FaultKind = "Latency"
 	// FaultHang never answers; the call ends when its sender gives up or the listener stops.
 	FaultHang FaultKind = "Hang"
 	// FaultCut closes the connection without an answer.
@@ -32,14 +27,58 @@ const (
 	FaultTruncated FaultKind = "Truncated"
 	// FaultNumericCode refuses as FaultError does, with a number where Code should be text.
 	FaultNumericCode FaultKind = "NumericCode"
+)
+
+// The kinds of fault that leave the action alone and spoil how its answer, or refusal, comes.
+const (
+	// FaultLatency answers Fault.Delay later, whatever the answer is.
+	FaultLatency FaultKind = "Latency"
+	// FaultDrip sends the first half of the answer in pieces, Fault.Delay before each, and closes the connection. The
+	// action is done: a client that repeats it does so twice.
+	FaultDrip FaultKind = "Drip"
+	// FaultContentType calls the answer text/html.
+	FaultContentType FaultKind = "ContentType"
+	// FaultNoRequestID leaves out the element RequestId and the header x-acs-request-id.
+	FaultNoRequestID FaultKind = "NoRequestID"
 	// FaultLosePage begins the answer one page later than it should, if it continues a walk by NextToken: a page
 	// is lost in its middle, and nothing in the answer tells.
 	FaultLosePage FaultKind = "LosePage"
 )
 
-var faultKinds = []FaultKind{
-	FaultError, FaultLatency, FaultHang, FaultCut, FaultEmpty, FaultHTML, FaultTruncated, FaultNumericCode, FaultLosePage,
+// The kinds of fault that change the rows of DescribeInvocationResults, and meet no other action. None of these
+// shapes is documented; all have been seen of some API, or in the vendor's samples.
+const (
+	// FaultBareTags makes Tags of a row an array, without the object around it.
+	FaultBareTags FaultKind = "BareTags"
+	// FaultDuplicateRows sends every row twice, one behind the other, in a page that is as much larger.
+	FaultDuplicateRows FaultKind = "DuplicateRows"
+	// FaultReversePage sends the rows of a page in reverse; the pages keep their order.
+	FaultReversePage FaultKind = "ReversePage"
+	// FaultShuffle lists the rows in an order without meaning. It is the same for every page, so that a walk that the
+	// fault meets from its first page to its last is complete.
+	FaultShuffle FaultKind = "Shuffle"
+	// FaultUnknownElements adds an element that no client knows at every level of the answer.
+	FaultUnknownElements FaultKind = "UnknownElements"
+	// FaultUnknownStatus shows UnknownStatus as the InvocationStatus of every row.
+	FaultUnknownStatus FaultKind = "UnknownStatus"
+	// FaultExitCodeNull, FaultExitCodeEmpty and FaultExitCodeText send ExitCode in every row: null, an empty text, and
+	// the number (-1 where there is none) as text.
+	FaultExitCodeNull  FaultKind = "ExitCodeNull"
+	FaultExitCodeEmpty FaultKind = "ExitCodeEmpty"
+	FaultExitCodeText  FaultKind = "ExitCodeText"
+)
+
+// FaultKinds are all kinds of fault.
+func FaultKinds() []FaultKind {
+	kinds := []FaultKind{
+		FaultError, FaultHang, FaultCut, FaultEmpty, FaultHTML, FaultTruncated, FaultNumericCode,
+		FaultLatency, FaultDrip, FaultContentType, FaultNoRequestID, FaultLosePage, FaultShuffle,
+	}
+	return append(kinds, slices.Sorted(maps.Keys(rowChanges))...)
 }
+
+// changesRows says whether the kind meets DescribeInvocationResults only.
+func (k FaultKind) changesRows() bool { return rowChanges[k] != nil || k == FaultShuffle }
 
 // Fault is a misbehaviour and the calls that it meets. It meets authenticated calls only.
 type Fault struct {
@@ -57,7 +96,7 @@ type Fault struct {
 	Code string `json:"code,omitempty"`
 	// RetryAfter becomes the header x-acs-retry-after of a refusal, in milliseconds; 0 sends none.
 	RetryAfter time.Duration `json:"-"`
-	// Delay is that of FaultLatency.
+	// Delay is that of FaultLatency, and of each piece of FaultDrip.
 	Delay time.Duration `json:"-"`
 }
 
@@ -77,10 +116,14 @@ type activeFault struct {
 func newFaultSet() *faultSet { return &faultSet{} }
 
 // Inject makes a fault meet calls from now on, and returns a function that clears it. Of several faults that match a
-// call, every FaultLatency applies and else the one injected first. It fails if the kind is unknown.
+// call, every FaultLatency applies and else the one injected first. It fails if the kind is unknown, or cannot meet the
+// action.
 func (e *Emulator) Inject(fault Fault) (clearFault func(), err error) {
-	if !slices.Contains(faultKinds, fault.Kind) {
-		return nil, fmt.Errorf("fault kind %q is unknown; use one of %v", fault.Kind, faultKinds)
+	switch {
+	case !slices.Contains(FaultKinds(), fault.Kind):
+		return nil, fmt.Errorf("fault kind %q is unknown; use one of %v", fault.Kind, FaultKinds())
+	case fault.Kind.changesRows() && fault.Action != "" && fault.Action != resultsAction:
+		return nil, fmt.Errorf("fault kind %s changes rows of %s and cannot meet %s; leave the action out", fault.Kind, resultsAction, fault.Action)
 	}
 	if fault.Code == "" {
 		fault.Code = "Throttling.User"
@@ -128,73 +171,7 @@ func (f *faultSet) meet(c *Call) (delay time.Duration, met *Fault) {
 func (f *Fault) matches(c *Call) bool {
 	return (f.Action == "" || f.Action == c.Action) &&
 		(f.InvokeID == "" || f.InvokeID == c.Parameter("InvokeId")) &&
+		(!f.Kind.changesRows() || c.Action == resultsAction) &&
 		(f.Kind != FaultLosePage || c.Parameter("NextToken") != "") &&
 		(f.Match == nil || f.Match(c))
-}
-
-// errNoAnswer makes the gateway close the connection without an answer.
-var errNoAnswer = errors.New("a fault leaves the call without an answer")
-
-// misbehave lets the faults meet a call. It returns true if one of them has written the answer.
-func (e *Emulator) misbehave(c *Call, w http.ResponseWriter) (written bool, err error) {
-	delay, fault := e.faults.meet(c)
-	if delay > 0 {
-		c.fault = FaultLatency
-		if !e.pause(c.ctx, delay) {
-			return false, errNoAnswer
-		}
-	}
-	if fault == nil {
-		return false, nil
-	}
-	c.fault = fault.Kind
-	switch fault.Kind {
-	case FaultError:
-		return false, fault.refusal()
-	case FaultHang:
-		select {
-		case <-c.ctx.Done():
-		case <-e.ctx.Done():
-		}
-		return false, errNoAnswer
-	case FaultCut:
-		return false, errNoAnswer
-	case FaultLosePage:
-		c.losePage = true
-		return false, nil
-	case FaultEmpty:
-		w.WriteHeader(http.StatusOK)
-	case FaultHTML:
-		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(http.StatusBadGateway)
-		_, _ = w.Write([]byte("<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"))
-	case FaultTruncated:
-		body := encodeAnswer(c, emptyAnswer{answerHead{c.requestID}})
-		write(w, c, http.StatusOK, body[:len(body)/2])
-	case FaultNumericCode:
-		refusal := fault.refusal()
-		c.json = true
-		write(w, c, refusal.status, []byte(`{"RequestId":"`+c.requestID+`","HostId":`+strconv.Quote(c.host)+
-			`,"Code":`+strconv.Itoa(refusal.status)+`,"Message":`+strconv.Quote(refusal.message)+`,"Recommend":""}`))
-	}
-	return true, nil
-}
-
-func (f *Fault) refusal() *apiError {
-	refusal := refuse(f.Code)
-	refusal.retryAfterMillis = f.RetryAfter.Milliseconds()
-	return refusal
-}
-
-// pause waits on the emulator's clock; false if the caller went away first.
-func (e *Emulator) pause(ctx context.Context, d time.Duration) bool {
-	timer := e.clock.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C():
-		return true
-	case <-ctx.Done():
-	case <-e.ctx.Done():
-	}
-	return false
 }

@@ -138,6 +138,8 @@ func TestEveryCallIsLogged(t *testing.T) {
 	r.call(t, list, "MaxResults", "x")
 	r.call(t, "RunCommand", "Type", "RunShellScript", "CommandContent", "echo {{p}}", "EnableParameter", "true",
 		"Parameters", `{"p":"classified"}`, "InstanceId.1", firstID, "ClientToken", "classified")
+	b.inject(emulator.Fault{Kind: emulator.FaultBareTags, Count: 1})
+	r.call(t, list)
 	// The handlers have ended when Stop returns, and with them the writing of the log.
 	if err := b.e.Stop(); err != nil {
 		t.Fatal(err)
@@ -147,7 +149,8 @@ func TestEveryCallIsLogged(t *testing.T) {
 		"msg=" + list + " account=1234567890123456 region=cn-hangzhou code=\"fault Cut\"",
 		"msg=" + list + " account=1234567890123456 region=cn-hangzhou InvokeId=t-1 code=\"fault HTML\"",
 		"msg=" + list + ` account=1234567890123456 region=cn-hangzhou code="400 InvalidParameter.MaxResults"`,
-		"msg=RunCommand account=1234567890123456 region=cn-hangzhou InstanceId.1=" + firstID + " code=OK",
+		"msg=RunCommand account=1234567890123456 region=cn-hangzhou InstanceId.1=" + firstID + " code=OK ",
+		"msg=" + list + " account=1234567890123456 region=cn-hangzhou code=\"OK fault BareTags\"",
 	}
 	if len(lines) != len(want) {
 		t.Fatalf("%d lines, want %d:\n%s", len(lines), len(want), log.String())

@@ -38,10 +38,8 @@ type Call struct {
 	json       bool
 	parameters url.Values
 	key        AccessKey
-	// fault is the kind of fault that left the call without a proper answer, for the log.
-	fault FaultKind
-	// losePage is set by a fault: the answer begins a page later than it should.
-	losePage bool
+	// fault is the one that met the call; its kind is empty if none did.
+	fault Fault
 }
 
 // Parameter is the value of a request parameter, such as InvokeId; empty if it was not sent.
@@ -91,9 +89,9 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// The server's way to close a connection in the middle of a call, without a word in its log.
 		panic(http.ErrAbortHandler)
 	case refusal != nil:
-		writeError(w, c, refusal)
+		e.send(w, c, refusal.status, encodeError(w, c, refusal))
 	case answer != nil:
-		writeAnswer(w, c, answer)
+		e.send(w, c, http.StatusOK, encodeAnswer(c, answer))
 	}
 }
 
@@ -117,7 +115,8 @@ func (e *Emulator) answer(c *Call, w http.ResponseWriter, r *http.Request) (any,
 	if err := e.checkRegion(c, op); err != nil {
 		return nil, err
 	}
-	return op.handle(e, c)
+	answer, err := op.handle(e, c)
+	return c.spoil(answer), err
 }
 
 // parse reads the parameters, the action and the wanted format, and returns the body.
@@ -216,7 +215,9 @@ func (e *Emulator) logCall(c *Call, answered bool, refusal *apiError, millis int
 	case refusal != nil:
 		code = fmt.Sprintf("%d %s", refusal.status, refusal.code)
 	case !answered:
-		code = "fault " + string(c.fault)
+		code = "fault " + string(c.fault.Kind)
+	case c.fault.Kind != "":
+		code = "OK fault " + string(c.fault.Kind)
 	}
 	attributes = append(attributes, slog.String("code", code), slog.Int64("ms", millis), slog.String("request", c.requestID))
 	e.log.LogAttrs(c.ctx, slog.LevelInfo, firstOf(c.Action, "(no action)"), attributes...)

@@ -69,7 +69,7 @@ func (e *Emulator) describeInstances(c *Call) (any, error) {
 			found = append(found, numbered{uint64(len(found)) + 1, i.Instance})
 		}
 	}
-	page, about := takePage(e, p, before(found, p.before, sequenceOfNumbered), sequenceOfNumbered, c.losePage)
+	page, about := takePage(e, p, before(found, p.before, sequenceOfNumbered), sequenceOfNumbered, c.fault.Kind == FaultLosePage)
 	answer := &instancesAnswer{answerHead: answerHead{c.requestID}, pageAnswer: about}
 	answer.Instances.Instance = make([]instanceAnswer, len(page))
 	for n, i := range page {

@@ -105,7 +105,7 @@ func (e *Emulator) describeInvocations(c *Call) (any, error) {
 			}
 		}
 	}
-	page, about := takePage(e, p, iter.Seq[*invocation](matching), sequenceOfInvocation, c.losePage)
+	page, about := takePage(e, p, iter.Seq[*invocation](matching), sequenceOfInvocation, c.fault.Kind == FaultLosePage)
 	answer := &invocationsAnswer{answerHead: answerHead{c.requestID}, pageAnswer: about}
 	answer.Invocations.Invocation = make([]invocationAnswer, len(page))
 	for n, i := range page {

@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// answerHead is the element that every answer begins with.
+// answerHead is the element that every answer begins with, unless FaultNoRequestID meets it.
 type answerHead struct {
-	RequestID string `json:"RequestId" xml:"RequestId"`
+	RequestID string `json:"RequestId,omitempty" xml:"RequestId,omitempty"`
 }
 
 // errorAnswer is the gateway's error envelope. All values are strings: the vendor's Go SDK panics otherwise.
 type errorAnswer struct {
 	XMLName   xml.Name `json:"-" xml:"Error"`
-	RequestID string   `json:"RequestId" xml:"RequestId"`
+	RequestID string   `json:"RequestId,omitempty" xml:"RequestId,omitempty"`
 	HostID    string   `json:"HostId" xml:"HostId"`
 	Code      string   `json:"Code" xml:"Code"`
 	Message   string   `json:"Message" xml:"Message"`
@@ -29,7 +29,8 @@ type errorAnswer struct {
 // emptyAnswer is the whole answer of an action that returns nothing but its request ID.
 type emptyAnswer struct{ answerHead }
 
-func writeError(w http.ResponseWriter, c *Call, refusal *apiError) {
+// encodeError renders a refusal and sets the header that goes with it.
+func encodeError(w http.ResponseWriter, c *Call, refusal *apiError) []byte {
 	if refusal.retryAfterMillis > 0 {
 		w.Header().Set("x-acs-retry-after", strconv.FormatInt(refusal.retryAfterMillis, 10))
 	}
@@ -38,28 +39,37 @@ func writeError(w http.ResponseWriter, c *Call, refusal *apiError) {
 		Recommend: "https://api.alibabacloud.com/troubleshoot?q=" + url.QueryEscape(refusal.code) +
 			"&product=" + c.product() + "&requestId=" + c.requestID,
 	}
-	write(w, c, refusal.status, encode(c, body, xml.StartElement{Name: xml.Name{Local: "Error"}}))
-}
-
-func writeAnswer(w http.ResponseWriter, c *Call, answer any) {
-	write(w, c, http.StatusOK, encodeAnswer(c, answer))
+	return encode(c, body, xml.StartElement{Name: xml.Name{Local: "Error"}})
 }
 
 func encodeAnswer(c *Call, answer any) []byte {
 	return encode(c, answer, xml.StartElement{Name: xml.Name{Local: c.Action + "Response"}})
 }
 
-func write(w http.ResponseWriter, c *Call, status int, body []byte) {
+// send writes an answer or a refusal, in the way that the call's fault leaves it.
+func (e *Emulator) send(w http.ResponseWriter, c *Call, status int, body []byte) {
+	writeHead(w, c, status, body)
+	if c.fault.Kind == FaultDrip {
+		e.drip(w, c, body)
+	}
+	// An error here is a client that went away.
+	_, _ = w.Write(body)
+}
+
+func writeHead(w http.ResponseWriter, c *Call, status int, body []byte) {
 	contentType := "text/xml;charset=utf-8"
 	if c.json {
 		contentType = "application/json;charset=utf-8"
 	}
+	if c.fault.Kind == FaultContentType {
+		contentType = "text/html;charset=utf-8"
+	}
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.Header().Set("x-acs-request-id", c.requestID)
+	if c.requestID != "" {
+		w.Header().Set("x-acs-request-id", c.requestID)
+	}
 	w.WriteHeader(status)
-	// An error here is a client that went away.
-	_, _ = w.Write(body)
 }
 
 // encode renders a value as JSON or XML, whichever the caller asked for. The values are the emulator's own

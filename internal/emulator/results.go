@@ -120,14 +120,18 @@ func (e *Emulator) listRows(c *Call, q query, p paging) ([]shownRow, pageAnswer,
 		return nil, pageAnswer{}, refuse("InvalidParameter.IncludeHistory")
 	}
 	now := e.clock.Now()
+	candidates, sequenceOf := e.store.candidates(q), sequenceOfRow
+	if c.fault.Kind == FaultShuffle {
+		candidates, sequenceOf = shuffle(candidates), shuffledSequence
+	}
 	matching := func(yield func(*row) bool) {
-		for r := range before(e.store.candidates(q), p.before, sequenceOfRow) {
+		for r := range before(candidates, p.before, sequenceOf) {
 			if q.match(r, now) && !yield(r) {
 				return
 			}
 		}
 	}
-	rows, page := takePage(e, p, iter.Seq[*row](matching), sequenceOfRow, c.losePage)
+	rows, page := takePage(e, p, iter.Seq[*row](matching), sequenceOf, c.fault.Kind == FaultLosePage)
 	shown := make([]shownRow, len(rows))
 	for n, r := range rows {
 		shown[n] = r.show()
