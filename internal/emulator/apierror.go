@@ -9,7 +9,7 @@ import (
 type apiError struct {
 	status        int
 	code, message string
-	// retryAfterMillis becomes the header x-acs-retry-after; 0 sends none.
+	// retryAfterMillis becomes the headers x-acs-retry-after and, in whole seconds, Retry-After; 0 sends none.
 	retryAfterMillis int64
 }
 

@@ -30,6 +30,7 @@ type Emulator struct {
 
 	keys   *keyring
 	faults *faultSet
+	quotas quotaSet
 	calls  *callMemory
 	api    listener
 	admin  listener
@@ -75,6 +76,10 @@ func New(options Options) (*Emulator, error) {
 	}
 	for _, key := range options.AccessKeys {
 		e.AddAccessKey(key)
+	}
+	if err := e.SetQuotas(options.Quotas...); err != nil {
+		cancel(err)
+		return nil, err
 	}
 	for _, i := range options.Instances {
 		if err := e.AddInstance(i); err != nil {

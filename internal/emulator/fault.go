@@ -94,7 +94,8 @@ type Fault struct {
 	// Code is the error code of FaultError and FaultNumericCode; empty is Throttling.User. HTTP status and message
 	// are those of the code.
 	Code string `json:"code,omitempty"`
-	// RetryAfter becomes the header x-acs-retry-after of a refusal, in milliseconds; 0 sends none.
+	// RetryAfter becomes the headers x-acs-retry-after of a refusal, in milliseconds, and Retry-After, in whole
+	// seconds; 0 sends none.
 	RetryAfter time.Duration `json:"-"`
 	// Delay is that of FaultLatency, and of each piece of FaultDrip.
 	Delay time.Duration `json:"-"`

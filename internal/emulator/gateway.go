@@ -109,6 +109,9 @@ func (e *Emulator) answer(c *Call, w http.ResponseWriter, r *http.Request) (any,
 	if err := e.authenticate(c, r, body); err != nil {
 		return nil, err
 	}
+	if err := e.checkQuota(c); err != nil {
+		return nil, err
+	}
 	if written, err := e.misbehave(c, w); written || err != nil {
 		return nil, err
 	}

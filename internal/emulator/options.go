@@ -36,6 +36,8 @@ type Options struct {
 	MinRate time.Duration
 	// DeliveryTimeout is how long a command waits for an agent that is not online; 0 is the documented minute.
 	DeliveryTimeout time.Duration
+	// Quotas limit the calls per minute; empty is no limit. See SetQuotas.
+	Quotas []Quota
 	// AllowRemote permits Start to listen on an address that is not loopback. Whoever can reach it and knows an
 	// access key runs commands on this machine.
 	AllowRemote bool

@@ -33,6 +33,7 @@ type emptyAnswer struct{ answerHead }
 func encodeError(w http.ResponseWriter, c *Call, refusal *apiError) []byte {
 	if refusal.retryAfterMillis > 0 {
 		w.Header().Set("x-acs-retry-after", strconv.FormatInt(refusal.retryAfterMillis, 10))
+		w.Header().Set("Retry-After", strconv.FormatInt((refusal.retryAfterMillis+999)/1000, 10))
 	}
 	body := errorAnswer{
 		RequestID: c.requestID, HostID: c.host, Code: refusal.code, Message: refusal.message,
