@@ -10,7 +10,8 @@ import (
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 )
 
-// recorder keeps every version of every InvocationResult of a namespace, each of which has to pass checkStatus.
+// recorder keeps every version of every InvocationResult of a namespace. Each has to pass checkStatus, and each change
+// checkChange.
 type recorder struct {
 	mu       sync.Mutex
 	versions map[string][]*v1alpha1.InvocationResult
@@ -42,6 +43,9 @@ func record(t *testing.T, c client.WithWatch, namespace string) *recorder {
 			}
 			checkStatus(t, result)
 			r.mu.Lock()
+			if earlier := r.versions[result.Name]; len(earlier) > 0 && earlier[len(earlier)-1].UID == result.UID {
+				checkChange(t, earlier[len(earlier)-1], result)
+			}
 			r.versions[result.Name] = append(r.versions[result.Name], result)
 			r.mu.Unlock()
 		}

@@ -15,7 +15,6 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/ecs"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -246,49 +245,4 @@ func (w *world) untilReason(t *testing.T, name, reason string) *v1alpha1.Invocat
 		ready := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionReady)
 		return ready != nil && ready.Reason == reason
 	})
-}
-
-// checkStatus holds for every status ever written: what kstatus and kubectl wait rely on.
-func checkStatus(t *testing.T, result *v1alpha1.InvocationResult) {
-	t.Helper()
-	status := &result.Status
-	if status.ObservedGeneration == -1 {
-		if len(status.Conditions) > 0 {
-			t.Errorf("%s has conditions, and says that it was never observed", result.Name)
-		}
-		return
-	}
-	is := func(condition string) metav1.ConditionStatus {
-		found := meta.FindStatusCondition(status.Conditions, condition)
-		if found == nil {
-			return ""
-		}
-		if found.ObservedGeneration != status.ObservedGeneration {
-			t.Errorf("%s: %s is of generation %d, the status of %d", result.Name, condition, found.ObservedGeneration, status.ObservedGeneration)
-		}
-		if found.Message == "" {
-			t.Errorf("%s: %s has no message", result.Name, condition)
-		}
-		return found.Status
-	}
-	for _, condition := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionCompleted, v1alpha1.ConditionSucceeded} {
-		if is(condition) == "" {
-			t.Errorf("%s: there is no %s condition", result.Name, condition)
-		}
-	}
-	for _, condition := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionSuspended} {
-		if present := is(condition); present != "" && present != metav1.ConditionTrue {
-			t.Errorf("%s: %s is %s; it exists only while True", result.Name, condition, present)
-		}
-	}
-	ready := is(v1alpha1.ConditionReady) == metav1.ConditionTrue
-	explained := is(v1alpha1.ConditionReconciling) != "" || is(v1alpha1.ConditionStalled) != "" || is(v1alpha1.ConditionSuspended) != ""
-	if !ready && !explained {
-		t.Errorf("%s is not Ready, and nothing says whether that passes: %+v", result.Name, status.Conditions)
-	}
-	if is(v1alpha1.ConditionSucceeded) == metav1.ConditionTrue && is(v1alpha1.ConditionCompleted) == metav1.ConditionTrue {
-		if status.ExitCode == nil || *status.ExitCode != 0 || len(status.Instances) == 0 {
-			t.Errorf("%s Succeeded with exit code %v and %d instances", result.Name, status.ExitCode, len(status.Instances))
-		}
-	}
 }

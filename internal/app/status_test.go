@@ -1,0 +1,96 @@
+package app_test
+
+import (
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kstatus "sigs.k8s.io/cli-utils/pkg/kstatus/status"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+)
+
+// checkStatus holds for every status ever written: what kstatus and kubectl wait rely on.
+func checkStatus(t *testing.T, result *v1alpha1.InvocationResult) {
+	t.Helper()
+	status := &result.Status
+	if status.ObservedGeneration == -1 {
+		if len(status.Conditions) > 0 {
+			t.Errorf("%s has conditions, and says that it was never observed", result.Name)
+		}
+		if verdict := judge(t, result); verdict != kstatus.InProgressStatus {
+			t.Errorf("%s was never observed, and is judged %s", result.Name, verdict)
+		}
+		return
+	}
+	is := func(condition string) metav1.ConditionStatus {
+		found := meta.FindStatusCondition(status.Conditions, condition)
+		if found == nil {
+			return ""
+		}
+		if found.ObservedGeneration != status.ObservedGeneration {
+			t.Errorf("%s: %s is of generation %d, the status of %d", result.Name, condition, found.ObservedGeneration, status.ObservedGeneration)
+		}
+		if found.Message == "" {
+			t.Errorf("%s: %s has no message", result.Name, condition)
+		}
+		return found.Status
+	}
+	for _, condition := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionCompleted, v1alpha1.ConditionSucceeded} {
+		if is(condition) == "" {
+			t.Errorf("%s: there is no %s condition", result.Name, condition)
+		}
+	}
+	for _, condition := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionSuspended} {
+		if present := is(condition); present != "" && present != metav1.ConditionTrue {
+			t.Errorf("%s: %s is %s; it exists only while True", result.Name, condition, present)
+		}
+	}
+	ready := is(v1alpha1.ConditionReady) == metav1.ConditionTrue
+	explained := is(v1alpha1.ConditionReconciling) != "" || is(v1alpha1.ConditionStalled) != "" || is(v1alpha1.ConditionSuspended) != ""
+	if !ready && !explained {
+		t.Errorf("%s is not Ready, and nothing says whether that passes: %+v", result.Name, status.Conditions)
+	}
+	if is(v1alpha1.ConditionSucceeded) == metav1.ConditionTrue && is(v1alpha1.ConditionCompleted) == metav1.ConditionTrue {
+		if status.ExitCode == nil || *status.ExitCode != 0 || len(status.Instances) == 0 {
+			t.Errorf("%s Succeeded with exit code %v and %d instances", result.Name, status.ExitCode, len(status.Instances))
+		}
+	}
+	checkJudgement(t, result)
+}
+
+// checkJudgement holds for every status: no judge calls it current before it is, nor lets anybody wait after the end.
+func checkJudgement(t *testing.T, result *v1alpha1.InvocationResult) {
+	t.Helper()
+	verdict := judge(t, result)
+	ready := meta.IsStatusConditionTrue(result.Status.Conditions, v1alpha1.ConditionReady)
+	ended := meta.IsStatusConditionTrue(result.Status.Conditions, v1alpha1.ConditionCompleted)
+	suspended := meta.IsStatusConditionTrue(result.Status.Conditions, v1alpha1.ConditionSuspended)
+	seen := result.Status.ObservedGeneration == result.Generation
+	if verdict == kstatus.CurrentStatus && (!ready || !seen) {
+		t.Errorf("%s is judged current: %+v", result.Name, result.Status.Conditions)
+	}
+	if verdict == kstatus.InProgressStatus && ended && seen && !suspended {
+		t.Errorf("%s has ended and is judged in progress: %+v", result.Name, result.Status.Conditions)
+	}
+}
+
+// checkChange holds from one version of a result to the next: a transition time moves on a transition only, and
+// whoever waits for a scheduled run is not sent back to waiting.
+func checkChange(t *testing.T, before, after *v1alpha1.InvocationResult) {
+	t.Helper()
+	for _, condition := range after.Status.Conditions {
+		earlier := meta.FindStatusCondition(before.Status.Conditions, condition.Type)
+		if earlier != nil && earlier.Status == condition.Status && !earlier.LastTransitionTime.Equal(&condition.LastTransitionTime) {
+			t.Errorf("%s: the transition time of %s moved without a transition: %+v, then %+v", after.Name, condition.Type, *earlier, condition)
+		}
+		if earlier != nil && condition.LastTransitionTime.Before(&earlier.LastTransitionTime) {
+			t.Errorf("%s: the transition time of %s went back: %+v, then %+v", after.Name, condition.Type, *earlier, condition)
+		}
+	}
+	scheduled := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionReady)
+	if scheduled != nil && scheduled.Reason == v1alpha1.ReasonScheduled && before.Generation == after.Generation &&
+		after.Status.ObservedGeneration == after.Generation && judge(t, after) == kstatus.InProgressStatus {
+		t.Errorf("%s is scheduled, and judged in progress again: %+v", after.Name, after.Status.Conditions)
+	}
+}
