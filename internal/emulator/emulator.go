@@ -11,8 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/utils/clock"
-
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/movingclock"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/process"
 )
 
@@ -20,7 +19,7 @@ import (
 // goroutines. Close must be called, or commands outlive it.
 type Emulator struct {
 	options Options
-	clock   clock.Clock
+	clock   *movingclock.Clock
 	log     *slog.Logger
 	// id marks every process of this emulator, so that Close can find them.
 	id         string
@@ -67,7 +66,7 @@ func New(options Options) (*Emulator, error) {
 	options = options.withDefaults()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	e := &Emulator{
-		options: options, clock: options.Clock, log: options.Logger,
+		options: options, clock: movingclock.New(options.Clock), log: options.Logger,
 		id: rand.Text(), scratch: options.ScratchDir, tokens: newTokenSigner(),
 		keys: newKeyring(), faults: newFaultSet(), calls: newCallMemory(),
 		ctx: ctx, cancel: cancel,
@@ -192,3 +191,12 @@ func (e *Emulator) look(i *instance) instance {
 
 // now is the clock's time as the API shows it: UTC, whole seconds are cut where it is printed.
 func (e *Emulator) now() time.Time { return e.clock.Now().UTC() }
+
+// clientNow is the time that clients sign with and judge credentials by, which Advance does not move.
+func (e *Emulator) clientNow() time.Time { return e.clock.Base().Now().UTC() }
+
+// Advance lets time pass at once for everything that lives on the emulator's clock: schedules, delivery windows,
+// timeouts, the lag of visibility, retention, quotas and the delays of faults. Processes do not run faster: one whose timeout
+// passes is killed. A schedule that misses runs has one run and skips the others. The times of signatures and of
+// temporary credentials stay on Options.Clock, so a client goes on working. A negative duration is refused.
+func (e *Emulator) Advance(d time.Duration) error { return e.clock.Advance(d) }

@@ -73,7 +73,7 @@ var operations = map[string]map[string]operation{
 // ServeHTTP answers as the gateway does: GET and POST at "/", parameters in the query, in a form body or, for
 // what ACS3 puts there, in x-acs-* headers.
 func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	started := e.clock.Now()
+	started := e.clientNow()
 	c := &Call{ctx: r.Context(), requestID: newRequestID(), host: r.Host}
 	answer, err := e.answer(c, w, r)
 	var refusal *apiError
@@ -83,7 +83,7 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refusal = refuse("InternalError")
 	}
 	// Logged before it is sent: whoever has read the answer finds the line.
-	e.logCall(c, answer != nil, refusal, e.clock.Since(started).Milliseconds())
+	e.logCall(c, answer != nil, refusal, e.clientNow().Sub(started).Milliseconds())
 	switch {
 	case cut:
 		// The server's way to close a connection in the middle of a call, without a word in its log.
@@ -188,7 +188,7 @@ func (e *Emulator) authenticate(c *Call, r *http.Request, body []byte) error {
 	if err != nil {
 		return err
 	}
-	c.key, err = e.keys.authenticate(p, e.clock.Now())
+	c.key, err = e.keys.authenticate(p, e.clientNow())
 	c.AccountID, c.AccessKeyID = c.key.AccountID, c.key.ID
 	return err
 }

@@ -20,8 +20,8 @@ var DefaultRegionIDs = []string{
 // Options configure an Emulator. The zero value of each field has a documented meaning.
 type Options struct {
 	// Clock is read for every timestamp and every wait; nil is the real one. Processes take real time whatever
-	// it says.
-	Clock clock.Clock
+	// it says. Advance moves the emulator ahead of it.
+	Clock clock.WithDelayedExecution
 	// Logger receives one line for every call; nil discards them.
 	Logger *slog.Logger
 	// AccessKeys may be added later with AddAccessKey.

@@ -69,7 +69,7 @@ func (e *Emulator) assumeRole(c *Call) (any, error) {
 		return nil, err
 	}
 	// Whole seconds, as the answer says it: the credentials do not outlive their word.
-	expires := e.now().Add(time.Duration(seconds) * time.Second).Truncate(time.Second)
+	expires := e.clientNow().Add(time.Duration(seconds) * time.Second).Truncate(time.Second)
 	key := AccessKey{
 		ID: "STS." + rand.Text(), Secret: rand.Text(), SecurityToken: rand.Text() + rand.Text(), AccountID: role[1],
 		ExpiresAt: expires, assumedRole: "acs:ram::" + role[1] + ":assumed-role/" + role[2] + "/" + session,
