@@ -40,7 +40,7 @@ type Emulator struct {
 	runs   sync.WaitGroup
 
 	// mu guards everything below it, and the instances, invocations and rows reached from it.
-	mu        sync.Mutex
+	mu        stateMutex
 	closed    bool
 	instances map[string]*instance
 	commands  map[string]*command
@@ -94,12 +94,29 @@ func New(options Options) (*Emulator, error) {
 		}
 		e.scratch, e.ownScratch = directory, true
 	}
+	if options.StateFile != "" {
+		e.mu.unsaved = make(chan struct{}, 1)
+		if err := e.loadStateFile(); err != nil {
+			return nil, errors.Join(err, e.end())
+		}
+		e.runs.Go(func() { e.keepState(ctx) })
+	}
 	return e, nil
 }
 
 // Close stops the listeners, kills every process that a command started, and removes the scratch directory if
-// New made it. It returns when no goroutine and no process of the emulator is left.
+// New made it, and writes the state file a last time. It returns when no goroutine and no process of the emulator is
+// left.
 func (e *Emulator) Close() error {
+	err := e.end()
+	if e.options.StateFile != "" {
+		err = errors.Join(err, e.writeStateFile())
+	}
+	return err
+}
+
+// end is Close without a last save.
+func (e *Emulator) end() error {
 	e.mu.Lock()
 	e.closed = true
 	e.mu.Unlock()
@@ -184,7 +201,7 @@ func (e *Emulator) changeInstance(instanceID string, change func(*Instance)) err
 
 // look copies an instance as it is now, with the channel that tells of its next change.
 func (e *Emulator) look(i *instance) instance {
-	e.mu.Lock()
+	e.mu.LockToRead()
 	defer e.mu.Unlock()
 	return *i
 }

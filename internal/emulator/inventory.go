@@ -59,7 +59,7 @@ func (e *Emulator) describeInstances(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.mu.Lock()
+	e.mu.LockToRead()
 	defer e.mu.Unlock()
 	// A page token holds a sequence number, and the position in the order of IDs is one: lists run from high to low.
 	var found []numbered

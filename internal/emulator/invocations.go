@@ -91,7 +91,7 @@ func (e *Emulator) describeInvocations(c *Call) (any, error) {
 		return nil, err
 	}
 	encode := c.outputEncoder()
-	e.mu.Lock()
+	e.mu.LockToRead()
 	defer e.mu.Unlock()
 	now := e.clock.Now()
 	matching := func(yield func(*invocation) bool) {

@@ -38,6 +38,10 @@ type Options struct {
 	DeliveryTimeout time.Duration
 	// Quotas limit the calls per minute; empty is no limit. See SetQuotas.
 	Quotas []Quota
+	// StateFile, if set, keeps the state over restarts: New goes on from it as LoadState does, changes are in it a
+	// second later on Clock, and Close writes it a last time. It holds secrets as SaveState says, and one emulator
+	// at a time may use it. An unreadable one makes New fail and stays as it is.
+	StateFile string
 	// AllowRemote permits Start to listen on an address that is not loopback. Whoever can reach it and knows an
 	// access key runs commands on this machine.
 	AllowRemote bool

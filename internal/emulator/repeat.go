@@ -3,6 +3,7 @@ package emulator
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // followSchedule runs a scheduled row again and again, until it is stopped or its schedule ends.
@@ -11,16 +12,24 @@ func (e *Emulator) followSchedule(ctx context.Context, r *row, target *instance,
 		e.finish(r, *end)
 		return
 	}
-	from := e.clock.Now()
+	from := r.ScheduledFrom
+	if from.IsZero() {
+		from = e.clock.Now()
+	}
 	for {
 		at := plan.next(from)
+		if now := e.clock.Now(); !at.IsZero() && !at.After(now) {
+			// The last run took longer than its interval, or the emulator was away: what was missed is skipped.
+			from = now
+			at = plan.next(from)
+		}
 		if at.IsZero() {
 			e.endSchedule(r, plan)
 			return
 		}
 		// Made before the row says Scheduled: whoever moves a fake clock may go by the row.
 		timer := e.clock.NewTimer(at.Sub(e.clock.Now()))
-		if !e.waitForRun(r) {
+		if !e.waitForRun(r, from) {
 			timer.Stop()
 			return
 		}
@@ -38,21 +47,17 @@ func (e *Emulator) followSchedule(ctx context.Context, r *row, target *instance,
 			return
 		}
 		from = at
-		if next, now := plan.next(at), e.clock.Now(); !next.IsZero() && !next.After(now) {
-			// The run took longer than its interval: what it missed is skipped.
-			from = now
-		}
 	}
 }
 
 // waitForRun shows the row as Scheduled, with what its last run left; false if it was stopped.
-func (e *Emulator) waitForRun(r *row) bool {
+func (e *Emulator) waitForRun(r *row, from time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if Terminal(r.InvocationStatus) {
 		return false
 	}
-	r.InvocationStatus, r.UpdatedAt = StatusScheduled, e.now()
+	r.InvocationStatus, r.ScheduledFrom, r.UpdatedAt = StatusScheduled, from.UTC(), e.now()
 	return true
 }
 

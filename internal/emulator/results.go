@@ -114,7 +114,7 @@ type shownRow struct {
 
 // listRows copies the rows of a page.
 func (e *Emulator) listRows(c *Call, q query, p paging) ([]shownRow, pageAnswer, error) {
-	e.mu.Lock()
+	e.mu.LockToRead()
 	defer e.mu.Unlock()
 	if i := e.store.invocations[q.invokeID]; q.history && i != nil && i.AccountID == q.accountID && !i.repeats() {
 		return nil, pageAnswer{}, refuse("InvalidParameter.IncludeHistory")

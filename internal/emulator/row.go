@@ -92,6 +92,10 @@ type row struct {
 	VisibleAt time.Time
 	UpdatedAt time.Time
 	Hidden    bool
+	// Scripted rows have no run: they are what they were told to be.
+	Scripted bool
+	// ScheduledFrom is the time that the next run of a schedule is counted from.
+	ScheduledFrom time.Time
 	// Override is shown instead of InvocationStatus.
 	Override string
 	// printing is the output of a run that is still going. A scheduled run shows none before its end.

@@ -104,7 +104,7 @@ func (e *Emulator) PutHistory(r Row) error {
 // Rows returns copies of the live rows of an invocation, in the order in which they were made; none if it does not
 // exist. They are the truth, whatever lag, hiding and faults show.
 func (e *Emulator) Rows(invokeID string) []Row {
-	e.mu.Lock()
+	e.mu.LockToRead()
 	defer e.mu.Unlock()
 	i := e.store.invocations[invokeID]
 	if i == nil {
@@ -124,5 +124,5 @@ func (i *invocation) scriptedRow(r Row) *row {
 	r.InvocationStatus = firstOf(r.InvocationStatus, StatusPending)
 	r.Username = firstOf(r.Username, i.Username)
 	r.TerminationMode = firstOf(r.TerminationMode, i.TerminationMode)
-	return &row{Row: r, invocation: i, UpdatedAt: i.Created}
+	return &row{Row: r, invocation: i, UpdatedAt: i.Created, Scripted: true}
 }

@@ -75,6 +75,7 @@ func (e *Emulator) assumeRole(c *Call) (any, error) {
 		ExpiresAt: expires, assumedRole: "acs:ram::" + role[1] + ":assumed-role/" + role[2] + "/" + session,
 	}
 	e.keys.add(key)
+	e.mu.touch()
 	answer := &assumeRoleAnswer{answerHead: answerHead{c.requestID}}
 	answer.AssumedRoleUser.Arn = key.assumedRole
 	answer.AssumedRoleUser.AssumedRoleID = key.ID + ":" + session

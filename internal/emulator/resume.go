@@ -1,0 +1,54 @@
+package emulator
+
+var endRestarted = ending{status: StatusError, code: "ClientRestarted", info: "the aliyun service on the instance has been restarted.", ran: true}
+
+// resume goes on with the rows of a state that was loaded.
+func (e *Emulator) resume() {
+	e.mu.LockToRead()
+	var unfinished []*row
+	for _, i := range e.store.invocations {
+		for _, r := range i.Rows {
+			if !r.Scripted && !Terminal(r.InvocationStatus) {
+				unfinished = append(unfinished, r)
+			}
+		}
+	}
+	e.mu.Unlock()
+	// In the order in which they were submitted, as far as an order of goroutines goes.
+	for _, r := range sortedBySequence(unfinished, sequenceOfRow) {
+		e.resumeRow(r)
+	}
+}
+
+func (e *Emulator) resumeRow(r *row) {
+	if lost := r.lostRun(); lost != nil {
+		if !r.invocation.repeats() {
+			e.finish(r, *lost)
+			return
+		}
+		if !e.recordRun(r, *lost) {
+			return
+		}
+	}
+	// The shortest interval may be another now; this schedule was accepted.
+	plan, err := parseFrequency(r.invocation.Frequency, 0)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	target := e.instances[r.InstanceID]
+	if err != nil || target == nil {
+		r.finish(endException, e.now())
+		return
+	}
+	e.launch(r.invocation, r, target, plan)
+}
+
+// lostRun is how a run ended whose process did not outlive the emulator; nil if none ran.
+func (r *row) lostRun() *ending {
+	switch r.InvocationStatus {
+	case StatusRunning:
+		return &endRestarted
+	case StatusStopping:
+		return &endTerminated
+	}
+	return nil
+}

@@ -1,0 +1,262 @@
+package emulator
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+)
+
+// stateVersion is that of the form of a saved state. One with a higher version is refused.
+const stateVersion = 1
+
+// savedState is an Emulator at rest. In a file it is a line of JSON, and the invocations are a line each: a state
+// of many is never in memory as text as a whole.
+type savedState struct {
+	Version         int
+	Sequence        uint64
+	PageTokenKey    []byte
+	VisibilityFirst time.Duration
+	VisibilityStep  time.Duration
+	Instances       []instance
+	Commands        []savedCommand
+	Submissions     []savedSubmission
+	Sessions        []savedSession
+	// Count is the number of lines that follow: a file that was cut must not pass for a whole one.
+	Count       int
+	Invocations []savedInvocation `json:"-"`
+}
+
+// savedCommand is a command that was created, or that an invocation runs.
+type savedCommand struct {
+	command
+	// Kept says that InvokeCommand finds it.
+	Kept bool
+}
+
+// savedInvocation is an invocation with its command by the place in savedState.Commands, because many invocations
+// share one.
+type savedInvocation struct {
+	invocation
+	Command int
+}
+
+type savedSubmission struct {
+	AccountID, RegionID, Action, Token string
+	Parameters                         []byte
+	CommandID, InvokeID                string
+}
+
+// savedSession is what AssumeRole gave out.
+type savedSession struct {
+	AccessKey
+	AssumedRole string
+}
+
+// SaveState writes all that lasts: commands, invocations with their rows and histories, instances, the key of the
+// page tokens, client tokens and the sessions of AssumeRole. It holds secrets: the keys of those sessions, and the
+// parameters and outputs of commands. Access keys, faults, counts of calls and files of commands are no part of it.
+func (e *Emulator) SaveState(w io.Writer) error {
+	return e.snapshot().encode(w)
+}
+
+func (s *savedState) encode(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	err := encoder.Encode(s)
+	for n := range s.Invocations {
+		if err != nil {
+			break
+		}
+		err = encoder.Encode(&s.Invocations[n])
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write the state of the emulator: %w", err)
+	}
+	return nil
+}
+
+// LoadState goes on from a state that SaveState wrote. Call it before anything else is done with the emulator: it
+// fails if there are invocations already, and then, as after every error, changes nothing. An instance of the state
+// takes the place of one in Options with its ID.
+//
+// What ran has lost its process, as if the instance's agent had been restarted: it ends as Error with the
+// ErrorCode ClientRestarted, and what was being stopped as Terminated. What was pending is delivered again, its
+// window begins anew. Schedules go on; runs that they missed are skipped.
+func (e *Emulator) LoadState(r io.Reader) error {
+	s, err := decodeState(r)
+	if err != nil {
+		return err
+	}
+	if err := e.restore(s); err != nil {
+		return err
+	}
+	e.resume()
+	return nil
+}
+
+func decodeState(r io.Reader) (*savedState, error) {
+	decoder := json.NewDecoder(r)
+	// A field that is not known here would be lost with the next save.
+	decoder.DisallowUnknownFields()
+	s := &savedState{}
+	if err := decoder.Decode(s); err != nil {
+		if s.Version > stateVersion {
+			return nil, newerState(s.Version)
+		}
+		return nil, fmt.Errorf("this is no state of an emulator, or a damaged one; give another file, or move it away to begin anew: %w", err)
+	}
+	switch {
+	case s.Version > stateVersion:
+		return nil, newerState(s.Version)
+	case s.Version < 1 || s.Count < 0:
+		return nil, errors.New("this is no state of an emulator; give another file, or move it away to begin anew")
+	}
+	for n := range s.Count {
+		var i savedInvocation
+		if err := decoder.Decode(&i); err != nil {
+			return nil, fmt.Errorf("the state is damaged at invocation %d of %d; move it away to begin anew: %w", n+1, s.Count, err)
+		}
+		if i.Command < 0 || i.Command >= len(s.Commands) {
+			return nil, fmt.Errorf("the state is damaged: invocation %q has no command; move it away to begin anew", i.ID)
+		}
+		s.Invocations = append(s.Invocations, i)
+	}
+	return s, nil
+}
+
+func newerState(version int) error {
+	return fmt.Errorf("the state is of version %d, and this emulator reads up to version %d; use a newer emulator, or another file",
+		version, stateVersion)
+}
+
+// snapshot copies what lasts, so that it can be encoded while the emulator goes on.
+func (e *Emulator) snapshot() *savedState {
+	e.mu.LockToRead()
+	defer e.mu.Unlock()
+	s := &savedState{
+		Version: stateVersion, Sequence: e.store.sequence, PageTokenKey: e.tokens.key,
+		VisibilityFirst: e.lag.first, VisibilityStep: e.lag.step,
+		Sessions: e.keys.sessions(), Count: len(e.store.invocations),
+	}
+	for _, id := range slices.Sorted(maps.Keys(e.instances)) {
+		s.Instances = append(s.Instances, *e.instances[id])
+	}
+	places := map[*command]int{}
+	place := func(c *command, kept bool) int {
+		if _, known := places[c]; !known {
+			places[c] = len(s.Commands)
+			s.Commands = append(s.Commands, savedCommand{*c, kept})
+		}
+		return places[c]
+	}
+	for _, id := range slices.Sorted(maps.Keys(e.commands)) {
+		place(e.commands[id], true)
+	}
+	for _, i := range sortedBySequence(slices.Collect(maps.Values(e.store.invocations)), sequenceOfInvocation) {
+		saved := savedInvocation{*i, place(i.Command, false)}
+		saved.Rows, saved.History = copyRows(i.Rows), copyRows(i.History)
+		s.Invocations = append(s.Invocations, saved)
+	}
+	for key, value := range e.submitted {
+		s.Submissions = append(s.Submissions, savedSubmission{
+			key.accountID, key.regionID, key.action, key.token, value.parameters[:], value.answer.CommandID, value.answer.InvokeID,
+		})
+	}
+	slices.SortFunc(s.Submissions, func(a, b savedSubmission) int {
+		return cmp.Or(cmp.Compare(a.AccountID, b.AccountID), cmp.Compare(a.RegionID, b.RegionID),
+			cmp.Compare(a.Action, b.Action), cmp.Compare(a.Token, b.Token))
+	})
+	return s
+}
+
+// copyRows copies rows with what their runs have printed so far.
+func copyRows(rows []*row) []*row {
+	copies := make([]*row, len(rows))
+	for n, r := range rows {
+		lasting := *r
+		if r.printing != nil {
+			lasting.Output, lasting.Dropped = r.printing.Snapshot()
+		}
+		copies[n] = &lasting
+	}
+	return copies
+}
+
+// restore is the reverse of snapshot. Nothing runs afterwards.
+func (e *Emulator) restore(s *savedState) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.store.invocations) > 0 {
+		return errors.New("the emulator has invocations already; load the state before anything is submitted")
+	}
+	for _, i := range s.Instances {
+		if err := i.check(); err != nil {
+			return fmt.Errorf("the state is damaged; move it away to begin anew: %w", err)
+		}
+	}
+	for _, i := range s.Instances {
+		i.changed = make(chan struct{})
+		e.instances[i.ID] = &i
+	}
+	commands := make([]*command, len(s.Commands))
+	for n := range s.Commands {
+		commands[n] = &s.Commands[n].command
+		if s.Commands[n].Kept {
+			e.commands[commands[n].ID] = commands[n]
+		}
+	}
+	e.tokens = tokenSigner{s.PageTokenKey}
+	e.lag = visibilityLag{s.VisibilityFirst, s.VisibilityStep}
+	for n := range s.Invocations {
+		e.store.restore(&s.Invocations[n].invocation, commands[s.Invocations[n].Command])
+	}
+	e.store.sequence = s.Sequence
+	for _, saved := range s.Submissions {
+		value := submitted{answer: submitAnswer{CommandID: saved.CommandID, InvokeID: saved.InvokeID}}
+		copy(value.parameters[:], saved.Parameters)
+		e.submitted[submission{saved.AccountID, saved.RegionID, saved.Action, saved.Token}] = value
+	}
+	for _, session := range s.Sessions {
+		session.assumedRole = session.AssumedRole
+		e.keys.add(session.AccessKey)
+	}
+	return nil
+}
+
+// restore puts an invocation back with its rows, all under the numbers that they had: page tokens go by them.
+func (s *store) restore(i *invocation, c *command) {
+	live, history := i.Rows, i.History
+	i.Command, i.Rows, i.History = c, nil, nil
+	s.sequence = i.Sequence - 1
+	s.addInvocation(i)
+	for _, r := range live {
+		s.sequence = r.Sequence - 1
+		s.addRow(i, r)
+	}
+	for _, r := range history {
+		s.sequence = r.Sequence - 1
+		s.addHistory(i, r)
+	}
+}
+
+func sortedBySequence[T any](elements []T, sequenceOf func(T) uint64) []T {
+	slices.SortFunc(elements, func(a, b T) int { return cmp.Compare(sequenceOf(a), sequenceOf(b)) })
+	return elements
+}
+
+// sessions are the temporary credentials that the keyring holds.
+func (k *keyring) sessions() []savedSession {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var sessions []savedSession
+	for _, id := range slices.Sorted(maps.Keys(k.keys)) {
+		if key := k.keys[id]; key.assumedRole != "" {
+			sessions = append(sessions, savedSession{key, key.assumedRole})
+		}
+	}
+	return sessions
+}

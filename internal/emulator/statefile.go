@@ -1,0 +1,100 @@
+package emulator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// savePause is how long a change waits for others before the state is written.
+const savePause = time.Second
+
+// stateMutex guards the state of an Emulator and remembers that it may have changed: whoever takes Lock is thought
+// to change something. LockToRead is for who does not; taking Lock instead costs an idle save, and loses nothing.
+type stateMutex struct {
+	sync.Mutex
+	// unsaved has a place for one word that something may have changed; nil is nobody to hear it.
+	unsaved chan struct{}
+}
+
+// Lock locks for a change.
+func (m *stateMutex) Lock() {
+	m.Mutex.Lock()
+	m.touch()
+}
+
+// LockToRead locks for somebody who changes nothing that lasts.
+func (m *stateMutex) LockToRead() { m.Mutex.Lock() }
+
+func (m *stateMutex) touch() {
+	select {
+	case m.unsaved <- struct{}{}:
+	default:
+	}
+}
+
+// loadStateFile reads Options.StateFile, if there is one already.
+func (e *Emulator) loadStateFile() error {
+	file, err := os.Open(e.options.StateFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot open the state file: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	if err := e.LoadState(file); err != nil {
+		return fmt.Errorf("state file %s: %w", e.options.StateFile, err)
+	}
+	return nil
+}
+
+// keepState writes the state file soon after each change, until ctx ends. Close writes the last one.
+func (e *Emulator) keepState(ctx context.Context) {
+	for {
+		select {
+		case <-e.mu.unsaved:
+		case <-ctx.Done():
+			return
+		}
+		pause := e.clock.NewTimer(savePause)
+		select {
+		case <-pause.C():
+		case <-ctx.Done():
+			pause.Stop()
+			return
+		}
+		// What is said from here on may be too late for this save.
+		select {
+		case <-e.mu.unsaved:
+		default:
+		}
+		if err := e.writeStateFile(); err != nil {
+			e.log.Error("the state is not saved", "error", err)
+		}
+	}
+}
+
+// writeStateFile replaces the state file as a whole: whoever reads it, or ends this process, meets the old or the
+// new one. Only its owner may read it, for it holds secrets.
+func (e *Emulator) writeStateFile() error {
+	path := e.options.StateFile
+	// os.CreateTemp makes files that only their owner may read.
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return fmt.Errorf("cannot write the state file; check its directory: %w", err)
+	}
+	err = errors.Join(e.SaveState(file), file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("cannot write the state file: %w", err), os.Remove(file.Name()))
+	}
+	return nil
+}
