@@ -216,4 +216,7 @@ func (e *Emulator) clientNow() time.Time { return e.clock.Base().Now().UTC() }
 // timeouts, the lag of visibility, retention, quotas and the delays of faults. Processes do not run faster: one whose timeout
 // passes is killed. A schedule that misses runs has one run and skips the others. The times of signatures and of
 // temporary credentials stay on Options.Clock, so a client goes on working. A negative duration is refused.
-func (e *Emulator) Advance(d time.Duration) error { return e.clock.Advance(d) }
+func (e *Emulator) Advance(d time.Duration) error {
+	defer e.mu.touch()
+	return e.clock.Advance(d)
+}

@@ -20,6 +20,7 @@ type savedState struct {
 	Version         int
 	Sequence        uint64
 	PageTokenKey    []byte
+	ClockAhead      time.Duration
 	VisibilityFirst time.Duration
 	VisibilityStep  time.Duration
 	Instances       []instance
@@ -58,7 +59,7 @@ type savedSession struct {
 }
 
 // SaveState writes all that lasts: commands, invocations with their rows and histories, instances, the key of the
-// page tokens, client tokens and the sessions of AssumeRole. It holds secrets: the keys of those sessions, and the
+// page tokens, client tokens, what Advance added to the clock, and the sessions of AssumeRole. It holds secrets: the keys of those sessions, and the
 // parameters and outputs of commands. Access keys, faults, counts of calls and files of commands are no part of it.
 func (e *Emulator) SaveState(w io.Writer) error {
 	return e.snapshot().encode(w)
@@ -138,7 +139,7 @@ func (e *Emulator) snapshot() *savedState {
 	e.mu.LockToRead()
 	defer e.mu.Unlock()
 	s := &savedState{
-		Version: stateVersion, Sequence: e.store.sequence, PageTokenKey: e.tokens.key,
+		Version: stateVersion, Sequence: e.store.sequence, PageTokenKey: e.tokens.key, ClockAhead: e.clock.Ahead(),
 		VisibilityFirst: e.lag.first, VisibilityStep: e.lag.step,
 		Sessions: e.keys.sessions(), Count: len(e.store.invocations),
 	}
@@ -197,6 +198,9 @@ func (e *Emulator) restore(s *savedState) error {
 		if err := i.check(); err != nil {
 			return fmt.Errorf("the state is damaged; move it away to begin anew: %w", err)
 		}
+	}
+	if err := e.clock.Advance(s.ClockAhead); err != nil {
+		return fmt.Errorf("the state is damaged; move it away to begin anew: %w", err)
 	}
 	for _, i := range s.Instances {
 		i.changed = make(chan struct{})

@@ -238,6 +238,10 @@ func TestStateFileFollowsChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	saved(`"Strange"`)
+	if err := b.e.Advance(42); err != nil {
+		t.Fatal(err)
+	}
+	saved(`"ClockAhead":42,`)
 	b.raw(fake).call(t, "AssumeRole", "Version", "2015-04-01", "RoleArn", "acs:ram::"+emulator.DefaultAccountID+":role/r", "RoleSessionName", "me")
 	saved(`assumed-role/r/me`)
 
@@ -275,6 +279,7 @@ func TestStateFileErrors(t *testing.T) {
 		{"newer with new fields", `{"Version":2,"Colour":"red"}`, "version 2"},
 		{"cut", head, "damaged at invocation 1 of 1"},
 		{"no command", head + `{"ID":"t-1","Command":0}`, `invocation "t-1" has no command`},
+		{"a clock that goes back", `{"Version":1,"ClockAhead":-1}`, "go back"},
 		{"no status", `{"Version":1,"Instances":[{"ID":"i-1"}]}`, "instance i-1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

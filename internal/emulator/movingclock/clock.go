@@ -32,8 +32,11 @@ func New(base clock.WithDelayedExecution) *Clock { return &Clock{base: base} }
 // Base is the clock below, which Advance does not move.
 func (c *Clock) Base() clock.PassiveClock { return c.base }
 
+// Ahead is the sum of all Advance.
+func (c *Clock) Ahead() time.Duration { return time.Duration(c.ahead.Load()) }
+
 // Now is the time of the base, and all Advance added.
-func (c *Clock) Now() time.Time { return c.base.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *Clock) Now() time.Time { return c.base.Now().Add(c.Ahead()) }
 
 // Since is how long ago a time of this clock is.
 func (c *Clock) Since(at time.Time) time.Duration { return c.Now().Sub(at) }
