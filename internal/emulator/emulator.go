@@ -64,6 +64,11 @@ var errClosed = errors.New("the emulator is closed")
 // New makes an emulator that serves nothing yet: call Start, or use it as an http.Handler.
 func New(options Options) (*Emulator, error) {
 	options = options.withDefaults()
+	for _, s := range options.Simulations {
+		if err := s.Check(); err != nil {
+			return nil, err
+		}
+	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	e := &Emulator{
 		options: options, clock: movingclock.New(options.Clock), log: options.Logger,

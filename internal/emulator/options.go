@@ -42,6 +42,8 @@ type Options struct {
 	// second later on Clock, and Close writes it a last time. It holds secrets as SaveState says, and one emulator
 	// at a time may use it. An unreadable one makes New fail and stays as it is.
 	StateFile string
+	// Simulations pretend runs; the first that matches counts, and a command that none matches runs as a process.
+	Simulations []Simulation
 	// AllowRemote permits Start to listen on an address that is not loopback. Whoever can reach it and knows an
 	// access key runs commands on this machine.
 	AllowRemote bool

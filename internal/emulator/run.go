@@ -144,7 +144,7 @@ func (e *Emulator) preflight(r *row, target *instance) *ending {
 // execute runs the script of a row that was delivered, and returns how it ended; nil if the run was stopped
 // before it started.
 func (e *Emulator) execute(ctx context.Context, r *row, target *instance) *ending {
-	prepared, end, err := e.runner().prepare(r, target)
+	prepared, end, err := e.runner(r.invocation.Command, target.ID).prepare(r, target)
 	if err != nil {
 		e.log.Error("a command cannot be started", "InvokeId", r.invocation.ID, "InstanceId", target.ID, "error", err)
 		return &endException

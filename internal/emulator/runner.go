@@ -25,7 +25,15 @@ type preparedRun interface {
 	close()
 }
 
-func (e *Emulator) runner() runner { return processRunner{e} }
+// runner is what runs a command on an instance: the first simulation that matches, else processes.
+func (e *Emulator) runner(c *command, instanceID string) runner {
+	for _, s := range e.options.Simulations {
+		if s.matches(c, instanceID) {
+			return simulationRunner{s, e.clock}
+		}
+	}
+	return processRunner{e}
+}
 
 // processRunner runs commands as processes of this machine.
 type processRunner struct{ *Emulator }
