@@ -15,11 +15,8 @@ func checkStatus(t *testing.T, result *v1alpha1.InvocationResult) {
 	t.Helper()
 	status := &result.Status
 	if status.ObservedGeneration == -1 {
-		if len(status.Conditions) > 0 {
-			t.Errorf("%s has conditions, and says that it was never observed", result.Name)
-		}
-		if verdict := judge(t, result); verdict != kstatus.InProgressStatus {
-			t.Errorf("%s was never observed, and is judged %s", result.Name, verdict)
+		if verdict := judge(t, result); len(status.Conditions) > 0 || verdict != kstatus.InProgressStatus {
+			t.Errorf("%s was never observed, is judged %s, and has the conditions %+v", result.Name, verdict, status.Conditions)
 		}
 		return
 	}
@@ -51,22 +48,22 @@ func checkStatus(t *testing.T, result *v1alpha1.InvocationResult) {
 	if !ready && !explained {
 		t.Errorf("%s is not Ready, and nothing says whether that passes: %+v", result.Name, status.Conditions)
 	}
-	if is(v1alpha1.ConditionSucceeded) == metav1.ConditionTrue && is(v1alpha1.ConditionCompleted) == metav1.ConditionTrue {
-		if status.ExitCode == nil || *status.ExitCode != 0 || len(status.Instances) == 0 {
-			t.Errorf("%s Succeeded with exit code %v and %d instances", result.Name, status.ExitCode, len(status.Instances))
-		}
-	}
 	checkJudgement(t, result)
 }
 
-// checkJudgement holds for every status: no judge calls it current before it is, nor lets anybody wait after the end.
+// checkJudgement holds for every status: a success has an exit code of 0, and no judge calls a result current before it
+// is, nor lets anybody wait after the end.
 func checkJudgement(t *testing.T, result *v1alpha1.InvocationResult) {
 	t.Helper()
 	verdict := judge(t, result)
 	ready := meta.IsStatusConditionTrue(result.Status.Conditions, v1alpha1.ConditionReady)
 	ended := meta.IsStatusConditionTrue(result.Status.Conditions, v1alpha1.ConditionCompleted)
 	suspended := meta.IsStatusConditionTrue(result.Status.Conditions, v1alpha1.ConditionSuspended)
+	succeeded := meta.IsStatusConditionTrue(result.Status.Conditions, v1alpha1.ConditionSucceeded)
 	seen := result.Status.ObservedGeneration == result.Generation
+	if code := result.Status.ExitCode; ended && succeeded && (code == nil || *code != 0 || len(result.Status.Instances) == 0) {
+		t.Errorf("%s succeeded with exit code %v and %d instances", result.Name, code, len(result.Status.Instances))
+	}
 	if verdict == kstatus.CurrentStatus && (!ready || !seen) {
 		t.Errorf("%s is judged current: %+v", result.Name, result.Status.Conditions)
 	}
