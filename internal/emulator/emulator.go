@@ -48,6 +48,7 @@ type Emulator struct {
 	// submitted remembers what a ClientToken has started.
 	submitted map[submission]submitted
 	lag       visibilityLag
+	settings  Settings
 }
 
 // instance is an Instance and whoever waits for it to change.
@@ -81,7 +82,7 @@ func New(options Options) (*Emulator, error) {
 	for _, key := range options.AccessKeys {
 		e.AddAccessKey(key)
 	}
-	if err := e.SetQuotas(options.Quotas...); err != nil {
+	if err := errors.Join(e.SetQuotas(options.Quotas...), e.SetSettings(options.Settings)); err != nil {
 		cancel(err)
 		return nil, err
 	}

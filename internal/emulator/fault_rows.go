@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 )
@@ -124,19 +123,4 @@ func (c *Call) spoil(answer any) any {
 	strange.Invocation.InvocationResults.InvocationResult = all
 	change(strange)
 	return strange
-}
-
-// shuffle copies rows into an order without meaning, which is the same for the same rows.
-func shuffle(rows []*row) []*row {
-	return slices.SortedFunc(slices.Values(rows), func(a, b *row) int { return cmp.Compare(shuffledSequence(a), shuffledSequence(b)) })
-}
-
-// shuffledSequence is a number that no other row has: each step can be undone. 0 stays 0, which no row has.
-func shuffledSequence(r *row) uint64 {
-	n := r.Sequence
-	n ^= n >> 32
-	n *= 0xd6e8feb86659fd93
-	n ^= n >> 32
-	n *= 0xd6e8feb86659fd93
-	return n ^ n>>32
 }

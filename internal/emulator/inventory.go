@@ -55,32 +55,21 @@ func (e *Emulator) describeInstances(c *Call) (any, error) {
 			return nil, refuse("InvalidParameter.InstanceIds")
 		}
 	}
-	p, err := e.paging(c, wanted)
+	page, about, err := describe(e, c, wanted, func() (listing[*instance], error) {
+		return listing[*instance]{
+			elements: slices.SortedFunc(maps.Values(e.instances), func(a, b *instance) int { return strings.Compare(a.ID, b.ID) }),
+			position: func(i *instance) string { return i.ID },
+			match: func(i *instance) bool {
+				return i.AccountID == c.AccountID && i.RegionID == c.RegionID && (wanted == nil || slices.Contains(wanted, i.ID))
+			},
+		}, nil
+	}, func(i *instance) instanceAnswer {
+		return instanceAnswer{i.ID, i.Name, i.RegionID, string(i.Status), "linux"}
+	})
 	if err != nil {
 		return nil, err
 	}
-	e.mu.LockToRead()
-	defer e.mu.Unlock()
-	// A page token holds a sequence number, and the position in the order of IDs is one: lists run from high to low.
-	var found []numbered
-	for _, id := range slices.SortedFunc(maps.Keys(e.instances), func(a, b string) int { return strings.Compare(b, a) }) {
-		i := e.instances[id]
-		if i.AccountID == c.AccountID && i.RegionID == c.RegionID && (wanted == nil || slices.Contains(wanted, id)) {
-			found = append(found, numbered{uint64(len(found)) + 1, i.Instance})
-		}
-	}
-	page, about := takePage(e, p, before(found, p.before, sequenceOfNumbered), sequenceOfNumbered, c.fault.Kind == FaultLosePage)
 	answer := &instancesAnswer{answerHead: answerHead{c.requestID}, pageAnswer: about}
-	answer.Instances.Instance = make([]instanceAnswer, len(page))
-	for n, i := range page {
-		answer.Instances.Instance[n] = instanceAnswer{i.ID, i.Name, i.RegionID, string(i.Status), "linux"}
-	}
+	answer.Instances.Instance = page
 	return answer, nil
 }
-
-type numbered struct {
-	sequence uint64
-	Instance
-}
-
-func sequenceOfNumbered(n numbered) uint64 { return n.sequence }

@@ -2,7 +2,6 @@ package emulator
 
 import (
 	"encoding/json"
-	"iter"
 	"time"
 )
 
@@ -86,35 +85,24 @@ func (e *Emulator) describeInvocations(c *Call) (any, error) {
 	if f.Tags, err = c.tags(); err != nil {
 		return nil, err
 	}
-	p, err := e.paging(c, f)
+	encode := c.outputEncoder()
+	now := e.now()
+	page, about, err := describe(e, c, f, func() (listing[*invocation], error) {
+		scope := scopeKey{c.AccountID, c.RegionID}
+		oldest := e.store.oldestTagged(scope, f.Tags, e.settings.MaxTagged)
+		return listing[*invocation]{
+			elements: e.store.candidateInvocations(scope, f), reversed: true,
+			position: func(i *invocation) string { return newestFirst(i.Sequence) },
+			match:    func(i *invocation) bool { return i.Sequence >= oldest && f.match(i, now) },
+		}, nil
+	}, func(i *invocation) invocationAnswer { return i.answer(f.InstanceID, includeOutput, encode, now) })
 	if err != nil {
 		return nil, err
 	}
-	encode := c.outputEncoder()
-	e.mu.LockToRead()
-	defer e.mu.Unlock()
-	now := e.clock.Now()
-	matching := func(yield func(*invocation) bool) {
-		all := e.store.scope(c.AccountID, c.RegionID).invocations
-		if one := e.store.invocations[f.InvokeID]; one != nil && one.AccountID == c.AccountID && one.RegionID == c.RegionID {
-			all = []*invocation{one}
-		}
-		for i := range before(all, p.before, sequenceOfInvocation) {
-			if f.match(i, now) && !yield(i) {
-				return
-			}
-		}
-	}
-	page, about := takePage(e, p, iter.Seq[*invocation](matching), sequenceOfInvocation, c.fault.Kind == FaultLosePage)
 	answer := &invocationsAnswer{answerHead: answerHead{c.requestID}, pageAnswer: about}
-	answer.Invocations.Invocation = make([]invocationAnswer, len(page))
-	for n, i := range page {
-		answer.Invocations.Invocation[n] = i.answer(f.InstanceID, includeOutput, encode, now)
-	}
+	answer.Invocations.Invocation = page
 	return answer, nil
 }
-
-func sequenceOfInvocation(i *invocation) uint64 { return i.Sequence }
 
 func (f invocationFilter) match(i *invocation, now time.Time) bool {
 	visible := false

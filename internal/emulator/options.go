@@ -44,6 +44,8 @@ type Options struct {
 	StateFile string
 	// Simulations pretend runs; the first that matches counts, and a command that none matches runs as a process.
 	Simulations []Simulation
+	// Settings are what the vendor leaves open; the zero value is the defaults. See SetSettings.
+	Settings Settings
 	// AllowRemote permits Start to listen on an address that is not loopback. Whoever can reach it and knows an
 	// access key runs commands on this machine.
 	AllowRemote bool

@@ -1,14 +1,9 @@
 package emulator
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
-	"encoding/json"
-	"iter"
 	"math"
+	"sort"
 )
 
 // The limits of paging, as the page of DescribeInvocationResults gives them.
@@ -23,19 +18,21 @@ type paging struct {
 	limit int
 	// number counts from 1 in the outgoing style; 0 is the current style.
 	number int
-	// token says whether the answer may carry a token for the next page.
-	token bool
-	// before is the sequence number that the page's elements are below; 0 starts at the newest.
-	before uint64
+	// tokens is the kind of token that continues the walk; empty if the answer carries none.
+	tokens TokenKind
+	// after is the position that the page's elements are behind, by a token of the keyset; empty starts at the first.
+	after string
+	// skip is how many elements come before the page, by a token of the offset.
+	skip int
 	// filters identifies the question that a token continues.
 	filters [sha256.Size]byte
 }
 
 // paging reads the paging parameters. MaxResults or NextToken, if sent, make PageNumber and PageSize ignored, bad
 // values included. A call that has none of the four may go on in either style, so it gets both answers.
-// filters is anything that encodes to JSON and is the same for all pages of a walk.
+// filters is anything that encodes to JSON and is the same for all pages of a walk. The caller holds Emulator.mu.
 func (e *Emulator) paging(c *Call, filters any) (paging, error) {
-	p := paging{number: 1, token: true, filters: hashFilters(c, filters)}
+	p := paging{number: 1, tokens: e.settings.PageTokens, filters: hashFilters(c, e.settings, filters)}
 	token := c.Parameter("NextToken")
 	var err error
 	if c.Parameter("MaxResults") != "" || token != "" {
@@ -44,15 +41,18 @@ func (e *Emulator) paging(c *Call, filters any) (paging, error) {
 			return paging{}, err
 		}
 		if token != "" {
-			p.before, err = e.tokens.open(token, p.filters)
+			err = p.goOn(e.tokens, token)
 		}
 		return p, err
 	}
-	p.token = c.Parameter("PageNumber") == "" && c.Parameter("PageSize") == ""
+	if c.Parameter("PageNumber") != "" || c.Parameter("PageSize") != "" {
+		p.tokens = ""
+	}
 	if p.number, err = c.integer("PageNumber", 1, 1, math.MaxInt32, "InvalidParam.PageNumber"); err != nil {
 		return paging{}, err
 	}
 	p.limit, err = c.integer("PageSize", defaultPageSize, 1, maxPageSize, "InvalidParam.PageSize")
+	p.skip = (p.number - 1) * p.limit
 	return p, err
 }
 
@@ -64,19 +64,38 @@ type pageAnswer struct {
 	NextToken  string `json:"NextToken" xml:"NextToken"`
 }
 
-// takePage takes the page out of all elements that answer the question, newest first. losePage leaves out as
-// many elements as a page holds before it begins.
-func takePage[T any](e *Emulator, p paging, all iter.Seq[T], sequenceOf func(T) uint64, losePage bool) ([]T, pageAnswer) {
-	skip := 0
-	if p.number > 0 {
-		skip = (p.number - 1) * p.limit
+// listing is what a call may see, in the order in which it is listed.
+type listing[T any] struct {
+	// elements are in the order of their positions, or the other way round if reversed is set.
+	elements []T
+	reversed bool
+	// position grows along the list, and no two elements have the same.
+	position func(T) string
+	// match says whether an element is listed at all; nil lists all.
+	match func(T) bool
+}
+
+func (l listing[T]) at(n int) T {
+	if l.reversed {
+		n = len(l.elements) - 1 - n
 	}
-	if losePage {
-		skip += p.limit
+	return l.elements[n]
+}
+
+// take takes the elements of a page, after leaving out lost of them besides. It counts all there are, in the
+// current style those up to the first of the next page only.
+func (l listing[T]) take(p paging, lost int) (page []T, total int, more bool) {
+	start := 0
+	if p.after != "" {
+		start = sort.Search(len(l.elements), func(n int) bool { return l.position(l.at(n)) > p.after })
 	}
-	page := make([]T, 0, p.limit)
-	total, more := 0, false
-	for element := range all {
+	skip := p.skip + lost
+	page = make([]T, 0, p.limit)
+	for n := start; n < len(l.elements) && (!more || p.number > 0); n++ {
+		element := l.at(n)
+		if l.match != nil && !l.match(element) {
+			continue
+		}
 		total++
 		switch {
 		case total <= skip:
@@ -85,60 +104,38 @@ func takePage[T any](e *Emulator, p paging, all iter.Seq[T], sequenceOf func(T) 
 		default:
 			more = true
 		}
-		// The outgoing style counts all there is.
-		if more && p.number == 0 {
-			break
-		}
 	}
-	var answer pageAnswer
-	if p.number > 0 {
-		answer = pageAnswer{PageSize: p.limit, PageNumber: p.number, TotalCount: total}
-	}
-	if more && p.token {
-		answer.NextToken = e.tokens.seal(sequenceOf(page[len(page)-1]), p.filters)
-	}
-	return page, answer
+	return page, total, more
 }
 
-// tokenSigner makes page tokens that nobody else can make.
-type tokenSigner struct{ key []byte }
-
-func newTokenSigner() tokenSigner {
-	key := make([]byte, sha256.Size)
-	_, _ = rand.Read(key)
-	return tokenSigner{key}
-}
-
-const tokenMACSize = 16
-
-// seal makes the token of the page below a sequence number. It holds the number and a code that binds it to the
-// filters; what they are cannot be read from it.
-func (s tokenSigner) seal(sequence uint64, filters [sha256.Size]byte) string {
-	position := binary.BigEndian.AppendUint64(nil, sequence)
-	return base64.RawURLEncoding.EncodeToString(append(position, s.code(position, filters)...))
-}
-
-// open is the reverse of seal. It refuses a token that was changed, or made for other filters.
-func (s tokenSigner) open(token string, filters [sha256.Size]byte) (uint64, error) {
-	data, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(data) != 8+tokenMACSize || !hmac.Equal(data[8:], s.code(data[:8], filters)) {
-		return 0, refuse("InvalidParameter.NextToken")
-	}
-	return binary.BigEndian.Uint64(data), nil
-}
-
-func (s tokenSigner) code(position []byte, filters [sha256.Size]byte) []byte {
-	mac := hmac.New(sha256.New, s.key)
-	mac.Write(position)
-	mac.Write(filters[:])
-	return mac.Sum(nil)[:tokenMACSize]
-}
-
-// hashFilters identifies a question: the action, who asks, where, and the filters.
-func hashFilters(c *Call, filters any) [sha256.Size]byte {
-	encoded, err := json.Marshal([]any{c.Action, c.AccountID, c.RegionID, filters})
+// describe is what the Describe* actions have in common: it reads which page is asked for, takes it out of the
+// listing, and shows each of its elements. list and show are called with Emulator.mu held.
+func describe[T, A any](e *Emulator, c *Call, filters any, list func() (listing[T], error), show func(T) A) ([]A, pageAnswer, error) {
+	e.mu.LockToRead()
+	defer e.mu.Unlock()
+	p, err := e.paging(c, filters)
 	if err != nil {
-		panic(err)
+		return nil, pageAnswer{}, err
 	}
-	return sha256.Sum256(encoded)
+	all, err := list()
+	if err != nil {
+		return nil, pageAnswer{}, err
+	}
+	lost := 0
+	if c.fault.Kind == FaultLosePage {
+		lost = p.limit
+	}
+	page, total, more := all.take(p, lost)
+	shown := make([]A, len(page))
+	for n, element := range page {
+		shown[n] = show(element)
+	}
+	var about pageAnswer
+	if p.number > 0 {
+		about = pageAnswer{PageSize: p.limit, PageNumber: p.number, TotalCount: total}
+	}
+	if more && p.tokens != "" {
+		about.NextToken = p.token(e.tokens, all.position(page[len(page)-1]), p.skip+lost+len(page))
+	}
+	return shown, about, nil
 }

@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"iter"
 	"slices"
 )
 
@@ -65,28 +64,24 @@ func (e *Emulator) describeInvocationResults(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := e.paging(c, q.filters())
+	rows, about, err := describe(e, c, q.filters(), func() (listing[*row], error) { return e.listRows(c, q) }, (*row).show)
 	if err != nil {
 		return nil, err
 	}
 	answer := &resultsAnswer{answerHead: answerHead{c.requestID}}
+	answer.Invocation.pageAnswer = about
 	results := &answer.Invocation.InvocationResults.InvocationResult
-	*results = make([]resultAnswer, 0, p.limit)
-	rows, page, err := e.listRows(c, q, p)
-	if err != nil {
-		return nil, err
-	}
-	answer.Invocation.pageAnswer = page
+	*results = make([]resultAnswer, len(rows))
 	output := c.outputEncoder()
-	for _, r := range rows {
-		*results = append(*results, r.answer(output))
+	for n, r := range rows {
+		(*results)[n] = r.answer(output)
 	}
 	return answer, nil
 }
 
 func resultsQuery(c *Call) (query, error) {
 	q := query{
-		accountID: c.AccountID, regionID: c.RegionID, resourceGroupID: c.Parameter("ResourceGroupId"),
+		scopeKey: scopeKey{c.AccountID, c.RegionID}, resourceGroupID: c.Parameter("ResourceGroupId"),
 		invokeID: c.Parameter("InvokeId"), instanceID: c.Parameter("InstanceId"), commandID: c.Parameter("CommandId"),
 		recorded: c.Parameter("InvokeRecordStatus"), history: c.boolean("IncludeHistory"),
 	}
@@ -112,34 +107,20 @@ type shownRow struct {
 	tags []Tag
 }
 
-// listRows copies the rows of a page.
-func (e *Emulator) listRows(c *Call, q query, p paging) ([]shownRow, pageAnswer, error) {
-	e.mu.LockToRead()
-	defer e.mu.Unlock()
-	if i := e.store.invocations[q.invokeID]; q.history && i != nil && i.AccountID == q.accountID && !i.repeats() {
-		return nil, pageAnswer{}, refuse("InvalidParameter.IncludeHistory")
+// listRows are the rows that answer q. The caller holds Emulator.mu.
+func (e *Emulator) listRows(c *Call, q query) (listing[*row], error) {
+	if i := e.store.invocations[q.invokeID]; q.history && i != nil && i.scopeKey() == q.scopeKey && !i.repeats() {
+		return listing[*row]{}, refuse("InvalidParameter.IncludeHistory")
 	}
-	now := e.clock.Now()
-	candidates, sequenceOf := e.store.candidates(q), sequenceOfRow
+	order, seed := e.settings.RowOrder, e.settings.Seed
 	if c.fault.Kind == FaultShuffle {
-		candidates, sequenceOf = shuffle(candidates), shuffledSequence
+		order, seed = OrderShuffled, 0
 	}
-	matching := func(yield func(*row) bool) {
-		for r := range before(candidates, p.before, sequenceOf) {
-			if q.match(r, now) && !yield(r) {
-				return
-			}
-		}
-	}
-	rows, page := takePage(e, p, iter.Seq[*row](matching), sequenceOf, c.fault.Kind == FaultLosePage)
-	shown := make([]shownRow, len(rows))
-	for n, r := range rows {
-		shown[n] = r.show()
-	}
-	return shown, page, nil
+	now := e.now()
+	oldest := e.store.oldestTagged(q.scopeKey, q.tags, e.settings.MaxTagged)
+	match := func(r *row) bool { return r.invocation.Sequence >= oldest && q.match(r, now) }
+	return orderRows(e.store.candidates(q, e.settings.HistoryWithLiveRow), match, order, seed), nil
 }
-
-func sequenceOfRow(r *row) uint64 { return r.Sequence }
 
 // show copies what the API shows of the row. The caller holds Emulator.mu.
 func (r *row) show() shownRow {

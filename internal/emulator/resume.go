@@ -15,7 +15,7 @@ func (e *Emulator) resume() {
 	}
 	e.mu.Unlock()
 	// In the order in which they were submitted, as far as an order of goroutines goes.
-	for _, r := range sortedBySequence(unfinished, sequenceOfRow) {
+	for _, r := range sortedBySequence(unfinished, func(r *row) uint64 { return r.Sequence }) {
 		e.resumeRow(r)
 	}
 }

@@ -132,6 +132,9 @@ type invocation struct {
 	History         []*row
 }
 
+// scopeKey is where the invocation is listed.
+func (i *invocation) scopeKey() scopeKey { return scopeKey{i.AccountID, i.RegionID} }
+
 // repeats says whether the invocation has a history.
 func (i *invocation) repeats() bool {
 	return i.RepeatMode == RepeatPeriod || i.RepeatMode == RepeatEveryReboot

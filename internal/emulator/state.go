@@ -157,7 +157,7 @@ func (e *Emulator) snapshot() *savedState {
 	for _, id := range slices.Sorted(maps.Keys(e.commands)) {
 		place(e.commands[id], true)
 	}
-	for _, i := range sortedBySequence(slices.Collect(maps.Values(e.store.invocations)), sequenceOfInvocation) {
+	for _, i := range sortedBySequence(slices.Collect(maps.Values(e.store.invocations)), func(i *invocation) uint64 { return i.Sequence }) {
 		saved := savedInvocation{*i, place(i.Command, false)}
 		saved.Rows, saved.History = copyRows(i.Rows), copyRows(i.History)
 		s.Invocations = append(s.Invocations, saved)

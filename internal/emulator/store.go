@@ -1,9 +1,8 @@
 package emulator
 
 import (
-	"iter"
+	"cmp"
 	"slices"
-	"sort"
 	"time"
 )
 
@@ -70,26 +69,56 @@ func (s *store) forget(i *invocation) {
 
 // query is the question of DescribeInvocationResults, complete but for paging.
 type query struct {
-	accountID, regionID, resourceGroupID      string
-	invokeID, instanceID, commandID, recorded string
-	history                                   bool
-	tags                                      []Tag
+	scopeKey
+	resourceGroupID, invokeID, instanceID, commandID, recorded string
+	history                                                    bool
+	tags                                                       []Tag
 }
 
 // candidates are the rows among which the answer to q is found, in the order of making: those of one invocation
-// if q names it, all of the account and region otherwise.
-func (s *store) candidates(q query) []*row {
+// if q names it, all of the account and region otherwise. withLive adds the live rows to a history.
+func (s *store) candidates(q query, withLive bool) []*row {
 	if q.invokeID == "" {
 		return s.scope(q.accountID, q.regionID).rows
 	}
 	i := s.invocations[q.invokeID]
 	switch {
-	case i == nil || i.AccountID != q.accountID || i.RegionID != q.regionID:
+	case i == nil || i.scopeKey() != q.scopeKey:
 		return nil
+	case q.history && withLive:
+		return slices.SortedFunc(slices.Values(slices.Concat(i.Rows, i.History)), func(a, b *row) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	case q.history:
 		return i.History
 	}
 	return i.Rows
+}
+
+// candidateInvocations are the invocations among which those that f asks for are found, in the order of making.
+func (s *store) candidateInvocations(key scopeKey, f invocationFilter) []*invocation {
+	if f.InvokeID == "" {
+		return s.scope(key.accountID, key.regionID).invocations
+	}
+	if i := s.invocations[f.InvokeID]; i != nil && i.scopeKey() == key {
+		return []*invocation{i}
+	}
+	return nil
+}
+
+// oldestTagged is the sequence number of the oldest invocation that a filter by tags finds: of those that have the
+// tags, the newest up to a limit. 0 is no bound.
+func (s *store) oldestTagged(key scopeKey, tags []Tag, limit int) uint64 {
+	if len(tags) == 0 {
+		return 0
+	}
+	for _, i := range slices.Backward(s.scope(key.accountID, key.regionID).invocations) {
+		if !containsTags(i.Tags, tags) {
+			continue
+		}
+		if limit--; limit == 0 {
+			return i.Sequence
+		}
+	}
+	return 0
 }
 
 // match says whether r answers q, now.
@@ -137,20 +166,4 @@ func (i *invocation) statuses() []string {
 		statuses[n] = r.InvocationStatus
 	}
 	return statuses
-}
-
-// before yields elements newest first, from the one made before the given sequence number on; 0 is the newest.
-// elements are in the order of making.
-func before[T any](elements []T, sequence uint64, sequenceOf func(T) uint64) iter.Seq[T] {
-	end := len(elements)
-	if sequence != 0 {
-		end = sort.Search(len(elements), func(n int) bool { return sequenceOf(elements[n]) >= sequence })
-	}
-	return func(yield func(T) bool) {
-		for n := end - 1; n >= 0; n-- {
-			if !yield(elements[n]) {
-				return
-			}
-		}
-	}
 }
