@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/ecs"
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
@@ -44,6 +45,18 @@ var metFaults = map[string]metFault{
 	"a server error in the middle":       {Fault: emulator.Fault{Kind: emulator.FaultError, Code: "InternalError", Match: continues}},
 	"a connection cut in the middle":     {Fault: emulator.Fault{Kind: emulator.FaultCut, Match: continues}},
 	"an empty answer in the middle":      {Fault: emulator.Fault{Kind: emulator.FaultEmpty, Match: continues}},
+	"an answer that drips, and is cut":   {Fault: emulator.Fault{Kind: emulator.FaultDrip, Delay: 50 * time.Millisecond}},
+	"an answer called HTML":              {Fault: emulator.Fault{Kind: emulator.FaultContentType}, harmless: true},
+	"an answer without RequestId":        {Fault: emulator.Fault{Kind: emulator.FaultNoRequestID}},
+	"tags as a bare array":               {Fault: emulator.Fault{Kind: emulator.FaultBareTags}, harmless: true},
+	"every row twice":                    {Fault: emulator.Fault{Kind: emulator.FaultDuplicateRows}, harmless: true},
+	"rows in reverse":                    {Fault: emulator.Fault{Kind: emulator.FaultReversePage}, harmless: true},
+	"rows without order":                 {Fault: emulator.Fault{Kind: emulator.FaultShuffle}, harmless: true},
+	"elements of a later version":        {Fault: emulator.Fault{Kind: emulator.FaultUnknownElements}, harmless: true},
+	"a status nobody knows":              {Fault: emulator.Fault{Kind: emulator.FaultUnknownStatus}},
+	"an exit code that is null":          {Fault: emulator.Fault{Kind: emulator.FaultExitCodeNull}, harmless: true},
+	"an exit code that is empty":         {Fault: emulator.Fault{Kind: emulator.FaultExitCodeEmpty}, harmless: true},
+	"an exit code as text":               {Fault: emulator.Fault{Kind: emulator.FaultExitCodeText}, harmless: true},
 	"throttling in the middle of a walk": {Fault: emulator.Fault{Kind: emulator.FaultError, RetryAfter: time.Second, Match: continues}},
 }
 
@@ -53,6 +66,15 @@ func continues(c *emulator.Call) bool { return c.Parameter("NextToken") != "" }
 // The operator meets every fault in the middle of a run of 120 instances. Whatever the API answers, no status on the
 // way is wrong, nothing panics, nothing is asked in a hot loop, and the run ends as it did end.
 func TestTheOperatorMeetsEveryFault(t *testing.T) {
+	met := map[emulator.FaultKind]bool{}
+	for _, fault := range metFaults {
+		met[fault.Kind] = true
+	}
+	for _, kind := range emulator.FaultKinds() {
+		if !met[kind] {
+			t.Errorf("the operator never meets the fault %s", kind)
+		}
+	}
 	for name, fault := range metFaults {
 		t.Run(name, func(t *testing.T) {
 			const id = "t-fault"
@@ -100,6 +122,50 @@ func TestTheOperatorMeetsEveryFault(t *testing.T) {
 				t.Errorf("%d calls in %v", w.calls(id)-before, time.Since(began))
 			}
 		})
+	}
+}
+
+// A quota that a neighbour has used up delays the news and changes nothing else. While it is used up the operator
+// does not go on asking.
+func TestAQuotaThatANeighbourUsesUp(t *testing.T) {
+	const quota, runs = 12, 3
+	w := newRunningWorld(t)
+	for n := range runs {
+		id := fmt.Sprintf("t-quota%d", n)
+		w.script(t, id, running(1))
+		w.apply(t, fmt.Sprintf("quota-%d", n), fmt.Sprintf("{regionID: %s, invokeID: %s, polling: {minIntervalSeconds: 1, maxIntervalSeconds: 1}}", region, id))
+		w.untilReason(t, fmt.Sprintf("quota-%d", n), v1alpha1.ReasonRunning)
+	}
+	// The minute turns soon, whenever this test began.
+	now := time.Now()
+	if err := w.cloud.Advance(now.Truncate(time.Minute).Add(time.Minute + 45*time.Second).Sub(now)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.cloud.SetQuotas(emulator.Quota{Action: "DescribeInvocationResults", PerMinute: quota}); err != nil {
+		t.Fatal(err)
+	}
+	neighbour := w.ecs(t)
+	for refused := false; !refused; {
+		_, err := neighbour.DescribeInvocationResults(ecs.CreateDescribeInvocationResultsRequest())
+		refused = err != nil
+	}
+	before := w.cloud.Calls().Total("DescribeInvocationResults")
+	for n := range runs {
+		w.update(t, fmt.Sprintf("t-quota%d", n), 1, succeed)
+	}
+	for n := range runs {
+		name := fmt.Sprintf("quota-%d", n)
+		w.untilReason(t, name, v1alpha1.ReasonSucceeded)
+		for _, version := range w.recorder.since(name, "") {
+			ready := meta.FindStatusCondition(version.Status.Conditions, v1alpha1.ConditionReady)
+			if ready != nil && ready.Reason != v1alpha1.ReasonPending && ready.Reason != v1alpha1.ReasonRunning && ready.Reason != v1alpha1.ReasonSucceeded {
+				t.Errorf("the quota made the status %s: %s", ready.Reason, ready.Message)
+			}
+		}
+	}
+	// One call finds the quota used up, others may be on their way then; the rest is after the minute has turned.
+	if calls := w.cloud.Calls().Total("DescribeInvocationResults") - before; calls > 2*runs+quota {
+		t.Errorf("%d calls to learn of %d ends under a quota of %d", calls, runs, quota)
 	}
 }
 
