@@ -11,6 +11,8 @@ type apiError struct {
 	code, message string
 	// retryAfterMillis becomes the headers x-acs-retry-after and, in whole seconds, Retry-After; 0 sends none.
 	retryAfterMillis int64
+	// denied says which permission is missing; nil if that is not the matter.
+	denied *accessDeniedDetail
 }
 
 func (e *apiError) Error() string { return e.code + ": " + e.message }
@@ -77,7 +79,7 @@ var gatewayErrors = map[string]wording{
 	"Throttling.User":                            {http.StatusBadRequest, "Request was denied due to user flow control."},
 	"Throttling.Api":                             {http.StatusBadRequest, "Request was denied due to api flow control."},
 	"Forbidden.RAM":                              {http.StatusForbidden, "User not authorized to operate on the specified resource, or this API doesn't support RAM."},
-	"NoPermission":                               {http.StatusForbidden, "You are not authorized to do this action."},
+	"NoPermission":                               {http.StatusForbidden, "You are not authorized to do this action. You should be authorized by RAM."},
 }
 
 // actionErrors are those of the actions that submit and stop commands, and of STS.
@@ -112,6 +114,15 @@ var actionErrors = map[string]wording{
 	"InvalidParameter.RoleSessionName": {http.StatusBadRequest, "The specified parameter RoleSessionName is not valid."},
 	"InvalidParameter.DurationSeconds": {http.StatusBadRequest, "The specified parameter DurationSeconds is not valid."},
 	"EntityNotExist.Role":              {http.StatusNotFound, "The specified role does not exist."},
+	"InvalidParameter.PolicyGrammar":   {http.StatusBadRequest, "The parameter Policy has not passed grammar check."},
+	"MissingParameter.OIDCProviderArn": {http.StatusBadRequest, "OIDCProviderArn is mandatory for this action."},
+
+	"AuthenticationFail.NoPermission":               {http.StatusUnauthorized, "There is no permission"},
+	"AuthenticationFail.OIDCToken.AudienceNotMatch": {http.StatusUnauthorized, "Invalid audience."},
+	"AuthenticationFail.OIDCToken.Expired":          {http.StatusUnauthorized, "This JsonWebToken is expired."},
+	"AuthenticationFail.OIDCToken.Invalid":          {http.StatusUnauthorized, "The Jwt content is invalid that cannot be recognized."},
+	"AuthenticationFail.OIDCToken.InvalidSignature": {http.StatusUnauthorized, "OIDC token validate failed: invalid signature."},
+	"AuthenticationFail.OIDCToken.IssuerNotMatch":   {http.StatusUnauthorized, "The issuer in the OIDC Token doesn't match the OIDC Provider registered."},
 }
 
 var errorCatalogue = func() map[string]wording {
@@ -129,4 +140,11 @@ func refuse(code string) *apiError {
 		w = wording{http.StatusBadRequest, "The request is refused."}
 	}
 	return &apiError{status: w.status, code: code, message: w.message}
+}
+
+// refuseSaying is refuse with another message, for the codes that come with several.
+func refuseSaying(code, message string) *apiError {
+	refusal := refuse(code)
+	refusal.message = message
+	return refusal
 }

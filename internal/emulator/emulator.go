@@ -27,12 +27,13 @@ type Emulator struct {
 	ownScratch bool
 	tokens     tokenSigner
 
-	keys   *keyring
-	faults *faultSet
-	quotas quotaSet
-	calls  *callMemory
-	api    listener
-	admin  listener
+	keys      *keyring
+	directory *directory
+	faults    *faultSet
+	quotas    quotaSet
+	calls     *callMemory
+	api       listener
+	admin     listener
 
 	// ctx ends with Close; runs counts the goroutines that follow commands.
 	ctx    context.Context
@@ -74,7 +75,7 @@ func New(options Options) (*Emulator, error) {
 	e := &Emulator{
 		options: options, clock: movingclock.New(options.Clock), log: options.Logger,
 		id: rand.Text(), scratch: options.ScratchDir, tokens: newTokenSigner(),
-		keys: newKeyring(), faults: newFaultSet(), calls: newCallMemory(),
+		keys: newKeyring(), directory: newDirectory(), faults: newFaultSet(), calls: newCallMemory(),
 		ctx: ctx, cancel: cancel,
 		instances: map[string]*instance{}, commands: map[string]*command{},
 		store: newStore(), submitted: map[submission]submitted{},
@@ -82,15 +83,9 @@ func New(options Options) (*Emulator, error) {
 	for _, key := range options.AccessKeys {
 		e.AddAccessKey(key)
 	}
-	if err := errors.Join(e.SetQuotas(options.Quotas...), e.SetSettings(options.Settings)); err != nil {
+	if err := e.fill(); err != nil {
 		cancel(err)
 		return nil, err
-	}
-	for _, i := range options.Instances {
-		if err := e.AddInstance(i); err != nil {
-			cancel(err)
-			return nil, err
-		}
 	}
 	if e.scratch == "" {
 		directory, err := os.MkdirTemp("", "ecs-emulator-")
@@ -108,6 +103,21 @@ func New(options Options) (*Emulator, error) {
 		e.runs.Go(func() { e.keepState(ctx) })
 	}
 	return e, nil
+}
+
+// fill adds what the options name.
+func (e *Emulator) fill() error {
+	err := errors.Join(e.SetQuotas(e.options.Quotas...), e.SetSettings(e.options.Settings))
+	for _, role := range e.options.Roles {
+		err = errors.Join(err, e.AddRole(role))
+	}
+	for _, provider := range e.options.OIDCProviders {
+		err = errors.Join(err, e.AddOIDCProvider(provider))
+	}
+	for _, i := range e.options.Instances {
+		err = errors.Join(err, e.AddInstance(i))
+	}
+	return err
 }
 
 // Close stops the listeners, kills every process that a command started, and removes the scratch directory if

@@ -80,7 +80,7 @@ func FaultKinds() []FaultKind {
 // changesRows says whether the kind meets DescribeInvocationResults only.
 func (k FaultKind) changesRows() bool { return rowChanges[k] != nil || k == FaultShuffle }
 
-// Fault is a misbehaviour and the calls that it meets. It meets authenticated calls only.
+// Fault is a misbehaviour and the calls that it meets. It meets calls that were authenticated, or need not be.
 type Fault struct {
 	Kind FaultKind `json:"kind"`
 	// Count is how many calls it meets; 0 is all, until it is cleared.

@@ -50,23 +50,30 @@ type operation struct {
 	handle func(*Emulator, *Call) (any, error)
 	// anywhere is set for an action that needs no RegionId.
 	anywhere bool
+	// anonymous is set for an action that is not signed.
+	anonymous bool
+	// unjudged is set for an action that needs no permission.
+	unjudged bool
+	// resources are the ARNs that a call asks for; nil is everything of its account and region.
+	resources func(*Emulator, *Call) []string
 }
 
 // operations are the actions by version and name.
 var operations = map[string]map[string]operation{
 	ecsVersion: {
-		"RunCommand":                {handle: (*Emulator).runCommand},
-		"CreateCommand":             {handle: (*Emulator).createCommand},
-		"InvokeCommand":             {handle: (*Emulator).invokeCommand},
-		"StopInvocation":            {handle: (*Emulator).stopInvocation},
-		"DescribeInvocations":       {handle: (*Emulator).describeInvocations},
-		"DescribeInvocationResults": {handle: (*Emulator).describeInvocationResults},
-		"DescribeInstances":         {handle: (*Emulator).describeInstances},
+		"RunCommand":                {handle: (*Emulator).runCommand, resources: (*Emulator).commandAndInstanceResources},
+		"CreateCommand":             {handle: (*Emulator).createCommand, resources: (*Emulator).commandResources},
+		"InvokeCommand":             {handle: (*Emulator).invokeCommand, resources: (*Emulator).commandAndInstanceResources},
+		"StopInvocation":            {handle: (*Emulator).stopInvocation, resources: (*Emulator).commandAndInstanceResources},
+		"DescribeInvocations":       {handle: (*Emulator).describeInvocations, resources: (*Emulator).commandAndInstanceResources},
+		"DescribeInvocationResults": {handle: (*Emulator).describeInvocationResults, resources: (*Emulator).commandAndInstanceResources},
+		"DescribeInstances":         {handle: (*Emulator).describeInstances, resources: (*Emulator).instanceResources},
 		"DescribeRegions":           {handle: (*Emulator).describeRegions, anywhere: true},
 	},
 	stsVersion: {
-		"GetCallerIdentity": {handle: (*Emulator).getCallerIdentity, anywhere: true},
-		"AssumeRole":        {handle: (*Emulator).assumeRole, anywhere: true},
+		"GetCallerIdentity":  {handle: (*Emulator).getCallerIdentity, anywhere: true, unjudged: true},
+		"AssumeRole":         {handle: (*Emulator).assumeRole, anywhere: true, resources: roleResource},
+		"AssumeRoleWithOIDC": {handle: (*Emulator).assumeRoleWithOIDC, anywhere: true, anonymous: true, unjudged: true},
 	},
 }
 
@@ -106,8 +113,10 @@ func (e *Emulator) answer(c *Call, w http.ResponseWriter, r *http.Request) (any,
 	if err != nil {
 		return nil, err
 	}
-	if err := e.authenticate(c, r, body); err != nil {
-		return nil, err
+	if !op.anonymous {
+		if err := e.authenticate(c, r, body); err != nil {
+			return nil, err
+		}
 	}
 	if err := e.checkQuota(c); err != nil {
 		return nil, err
@@ -116,6 +125,9 @@ func (e *Emulator) answer(c *Call, w http.ResponseWriter, r *http.Request) (any,
 		return nil, err
 	}
 	if err := e.checkRegion(c, op); err != nil {
+		return nil, err
+	}
+	if err := e.authorize(c, op); err != nil {
 		return nil, err
 	}
 	answer, err := op.handle(e, c)
@@ -178,13 +190,7 @@ func lookUp(c *Call) (operation, error) {
 }
 
 func (e *Emulator) authenticate(c *Call, r *http.Request, body []byte) error {
-	var p proof
-	var err error
-	if r.Header.Get("Authorization") != "" {
-		p, err = acs3Proof(r, body)
-	} else {
-		p, err = rpcProof(r.Method, c.parameters)
-	}
+	p, err := readProof(r, c.parameters, body)
 	if err != nil {
 		return err
 	}

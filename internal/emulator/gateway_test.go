@@ -59,7 +59,12 @@ func TestGatewayRefusesRPCRequests(t *testing.T) {
 		{"over 15 minutes ahead", func(v url.Values) { v.Set("Timestamp", "2026-11-23T12:15:01Z") }, 400, "InvalidTimeStamp.Expired"},
 		{"no nonce", func(v url.Values) { v.Del("SignatureNonce") }, 400, "MissingSignatureNonce"},
 		{"another signature method", func(v url.Values) { v.Set("SignatureMethod", "HMAC-MD5") }, 400, "InvalidSignatureMethod"},
-		{"a bearer token", func(v url.Values) { v.Set("SignatureType", "BEARERTOKEN") }, 400, "InvalidSignatureMethod"},
+		{"another signature version", func(v url.Values) { v.Set("SignatureVersion", "2.0") }, 400, "InvalidSignatureMethod"},
+		{"an announced bearer token", func(v url.Values) { v.Set("SignatureType", "BEARERTOKEN") }, 400, "InvalidSignatureMethod"},
+		{"a bearer token and nothing else", func(v url.Values) {
+			v.Del("AccessKeyId")
+			v.Set("BearerToken", "x")
+		}, 400, "InvalidSignatureMethod"},
 		{"exactly 15 minutes old", func(v url.Values) { v.Set("Timestamp", "2026-11-23T11:45:00Z") }, 200, ""},
 		{"temporary credentials", func(v url.Values) {
 			v.Set("AccessKeyId", "temporary")
@@ -152,10 +157,19 @@ func TestGatewayVerifiesACS3Requests(t *testing.T) {
 		{"a changed date", func(h http.Header) { h.Set("x-acs-date", "2020-01-01T00:00:00Z") }, 400, "InvalidTimeStamp.Expired"},
 		{"a changed nonce", func(h http.Header) { h.Set("x-acs-signature-nonce", "other") }, 400, "SignatureDoesNotMatch"},
 		{"no nonce", func(h http.Header) { h.Del("x-acs-signature-nonce") }, 400, "MissingSignatureNonce"},
-		{"another algorithm", func(h http.Header) {
+		{"SM3", func(h http.Header) {
 			h.Set("Authorization", "ACS3-HMAC-SM3 Credential=a,SignedHeaders=host,Signature=b")
-		}, 400, "IncompleteSignature"},
-		{"a bearer token", func(h http.Header) { h.Set("Authorization", "Bearer x") }, 400, "IncompleteSignature"},
+		}, 400, "InvalidSignatureMethod"},
+		{"RSA", func(h http.Header) {
+			h.Set("Authorization", "ACS3-RSA-SHA256 Credential=a,SignedHeaders=host,Signature=b")
+		}, 400, "InvalidSignatureMethod"},
+		{"ACS4", func(h http.Header) {
+			h.Set("Authorization", "ACS4-HMAC-SHA256 Credential=a/20261123/cn-hangzhou/ecs/aliyun_v4_request,SignedHeaders=host,Signature=b")
+		}, 400, "InvalidSignatureMethod"},
+		{"a bearer token", func(h http.Header) { h.Set("Authorization", "Bearer x") }, 400, "InvalidSignatureMethod"},
+		{"a bearer token in a header of its own", func(h http.Header) { h.Set("x-acs-bearer-token", "x") }, 400, "InvalidSignatureMethod"},
+		{"an announced bearer token", func(h http.Header) { h.Set("x-acs-signature-type", "BEARERTOKEN") }, 400, "InvalidSignatureMethod"},
+		{"nothing behind the algorithm", func(h http.Header) { h.Set("Authorization", "ACS3-HMAC-SHA256 ") }, 400, "IncompleteSignature"},
 		{"too few headers signed", func(h http.Header) {
 			h.Set("Authorization", "ACS3-HMAC-SHA256 Credential="+testKeyID+",SignedHeaders=host;x-acs-date,Signature=ab")
 		}, 400, "IncompleteSignature"},

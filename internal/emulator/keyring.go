@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/ram"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/signature"
 )
 
@@ -17,7 +18,8 @@ const (
 	nonceMemory = 2 * clockTolerance
 )
 
-// AccessKey is a pair that may sign requests.
+// AccessKey is a pair that may sign requests, and whoever it speaks for. It is plain data: encoded as JSON, secret and
+// all, and decoded again, it is the same.
 type AccessKey struct {
 	ID     string
 	Secret string
@@ -29,9 +31,14 @@ type AccessKey struct {
 	ExpiresAt time.Time
 	// Disabled refuses the key with InvalidAccessKeyId.Inactive.
 	Disabled bool
-
-	// assumedRole is the ARN of the role that AssumeRole gave these credentials for.
-	assumedRole string
+	// UserName is the RAM user that the key belongs to. Empty is the account itself; with Policies, it is the ID.
+	UserName string
+	// Policies are what the key may do. Nil is everything, as its account's owner may, and an empty list nothing.
+	Policies []ram.Policy
+	// SessionPolicy, if set, must allow as well what Policies allow: the parameter Policy of AssumeRole.
+	SessionPolicy *ram.Policy
+	// AssumedRole is what AssumeRole gave these credentials for, as acs:ram::{account}:assumed-role/{role}/{session}.
+	AssumedRole string
 }
 
 // keyring holds the access keys and the nonces seen. It is safe for many goroutines.
@@ -51,6 +58,9 @@ func newKeyring() *keyring {
 func (k *keyring) add(key AccessKey) {
 	if key.AccountID == "" {
 		key.AccountID = DefaultAccountID
+	}
+	if key.Policies != nil && key.UserName == "" && key.AssumedRole == "" {
+		key.UserName = key.ID
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -146,6 +156,26 @@ func checkTimestamp(timestamp string, now time.Time) error {
 	return nil
 }
 
+// readProof reads whichever signature the request has. The emulator knows no bearer tokens, and of the vendor's
+// algorithms not SM3, RSA, HMAC-SHA256 in the RPC style, nor ACS4; those are refused by name, not as wrong signatures.
+func readProof(r *http.Request, parameters url.Values, body []byte) (proof, error) {
+	algorithm, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	bearer := firstOf(parameters.Get("SignatureType"), parameters.Get("BearerToken"),
+		r.Header.Get("x-acs-signature-type"), r.Header.Get("x-acs-bearer-token"))
+	switch {
+	case bearer != "" || algorithm != "" && algorithm != signature.ACS3Algorithm:
+		return proof{}, unknownSignature()
+	case algorithm != "":
+		return acs3Proof(r, body)
+	}
+	return rpcProof(r.Method, parameters)
+}
+
+func unknownSignature() error {
+	return refuseSaying("InvalidSignatureMethod", "Specified signature method is not valid: the emulator verifies "+
+		"HMAC-SHA1 with SignatureVersion 1.0 and "+signature.ACS3Algorithm+", and takes no bearer tokens.")
+}
+
 // rpcProof reads the RPC signature out of the parameters of the query and a form body.
 func rpcProof(method string, parameters url.Values) (proof, error) {
 	for _, required := range []struct{ name, code string }{
@@ -158,10 +188,8 @@ func rpcProof(method string, parameters url.Values) (proof, error) {
 			return proof{}, refuse(required.code)
 		}
 	}
-	// A bearer token is announced as a signature type; the emulator has no such identities.
-	if parameters.Get("SignatureMethod") != "HMAC-SHA1" || parameters.Get("SignatureVersion") != "1.0" ||
-		parameters.Get("SignatureType") != "" {
-		return proof{}, refuse("InvalidSignatureMethod")
+	if parameters.Get("SignatureMethod") != "HMAC-SHA1" || parameters.Get("SignatureVersion") != "1.0" {
+		return proof{}, unknownSignature()
 	}
 	return proof{
 		accessKeyID:   parameters.Get("AccessKeyId"),

@@ -24,6 +24,8 @@ type errorAnswer struct {
 	Code      string   `json:"Code" xml:"Code"`
 	Message   string   `json:"Message" xml:"Message"`
 	Recommend string   `json:"Recommend" xml:"Recommend"`
+	// AccessDeniedDetail is the exception: an object, or the SDK panics.
+	AccessDeniedDetail *accessDeniedDetail `json:"AccessDeniedDetail,omitempty" xml:"AccessDeniedDetail,omitempty"`
 }
 
 // emptyAnswer is the whole answer of an action that returns nothing but its request ID.
@@ -39,6 +41,7 @@ func encodeError(w http.ResponseWriter, c *Call, refusal *apiError) []byte {
 		RequestID: c.requestID, HostID: c.host, Code: refusal.code, Message: refusal.message,
 		Recommend: "https://api.alibabacloud.com/troubleshoot?q=" + url.QueryEscape(refusal.code) +
 			"&product=" + c.product() + "&requestId=" + c.requestID,
+		AccessDeniedDetail: refusal.denied,
 	}
 	return encode(c, body, xml.StartElement{Name: xml.Name{Local: "Error"}})
 }

@@ -26,7 +26,8 @@ type savedState struct {
 	Instances       []instance
 	Commands        []savedCommand
 	Submissions     []savedSubmission
-	Sessions        []savedSession
+	// Sessions are what AssumeRole gave out.
+	Sessions []AccessKey
 	// Count is the number of lines that follow: a file that was cut must not pass for a whole one.
 	Count       int
 	Invocations []savedInvocation `json:"-"`
@@ -50,12 +51,6 @@ type savedSubmission struct {
 	AccountID, RegionID, Action, Token string
 	Parameters                         []byte
 	CommandID, InvokeID                string
-}
-
-// savedSession is what AssumeRole gave out.
-type savedSession struct {
-	AccessKey
-	AssumedRole string
 }
 
 // SaveState writes all that lasts: commands, invocations with their rows and histories, instances, the key of the
@@ -225,8 +220,7 @@ func (e *Emulator) restore(s *savedState) error {
 		e.submitted[submission{saved.AccountID, saved.RegionID, saved.Action, saved.Token}] = value
 	}
 	for _, session := range s.Sessions {
-		session.assumedRole = session.AssumedRole
-		e.keys.add(session.AccessKey)
+		e.keys.add(session)
 	}
 	return nil
 }
@@ -253,13 +247,13 @@ func sortedBySequence[T any](elements []T, sequenceOf func(T) uint64) []T {
 }
 
 // sessions are the temporary credentials that the keyring holds.
-func (k *keyring) sessions() []savedSession {
+func (k *keyring) sessions() []AccessKey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	var sessions []savedSession
+	var sessions []AccessKey
 	for _, id := range slices.Sorted(maps.Keys(k.keys)) {
-		if key := k.keys[id]; key.assumedRole != "" {
-			sessions = append(sessions, savedSession{key, key.assumedRole})
+		if key := k.keys[id]; key.AssumedRole != "" {
+			sessions = append(sessions, key)
 		}
 	}
 	return sessions

@@ -19,10 +19,16 @@ func TestParse(t *testing.T) {
 		// err is a part of the error; empty if there is none.
 		err string
 	}{
-		{"lists", `{"Version":"1","Statement":[{"Effect":"Allow","Action":["a","b"],"Resource":["c"]}]}`,
-			ram.Policy{Version: "1", Statement: []ram.Statement{{Effect: ram.Allow, Action: ram.Strings{"a", "b"}, Resource: ram.Strings{"c"}}}}, ""},
-		{"single texts", `{"Version":"1","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`,
-			ram.Policy{Version: "1", Statement: []ram.Statement{{Effect: ram.Deny, Action: ram.Strings{"*"}, Resource: ram.Strings{"*"}}}}, ""},
+		{
+			"lists", `{"Version":"1","Statement":[{"Effect":"Allow","Action":["a","b"],"Resource":["c"]}]}`,
+			ram.Policy{Version: "1", Statement: []ram.Statement{{Effect: ram.Allow, Action: ram.Strings{"a", "b"}, Resource: ram.Strings{"c"}}}},
+			"",
+		},
+		{
+			"single texts", `{"Version":"1","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`,
+			ram.Policy{Version: "1", Statement: []ram.Statement{{Effect: ram.Deny, Action: ram.Strings{"*"}, Resource: ram.Strings{"*"}}}},
+			"",
+		},
 		{"no JSON", `policy`, ram.Policy{}, "invalid character"},
 		{"a list of numbers", `{"Version":"1","Statement":[{"Effect":"Allow","Action":[1],"Resource":"*"}]}`, ram.Policy{}, "list of texts"},
 		{"another version", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`, ram.Policy{}, `use "1"`},
