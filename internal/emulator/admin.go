@@ -74,9 +74,9 @@ type adminInstanceChange struct {
 }
 
 func (e *Emulator) adminInstance(r *http.Request, change adminInstanceChange) error {
-	return e.changeInstance(r.PathValue("id"), func(i *Instance) {
+	return e.changeInstance(r.PathValue("id"), func(i *instance) {
 		if change.Status != "" {
-			i.Status = change.Status
+			i.setStatus(change.Status)
 		}
 		if change.Agent != "" {
 			i.Agent = change.Agent

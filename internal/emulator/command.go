@@ -22,6 +22,7 @@ const (
 	defaultTimeout    = 60 // seconds
 	minInvokeTimeout  = 10 // seconds, of InvokeCommand
 	defaultUsername   = "root"
+	windowsUsername   = "System"
 	terminateProcess  = "Process"
 	terminateTree     = "ProcessTree"
 	shellScript       = "RunShellScript"

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -50,15 +49,6 @@ type Emulator struct {
 	submitted map[submission]submitted
 	lag       visibilityLag
 	settings  Settings
-}
-
-// instance is an Instance and whoever waits for it to change.
-type instance struct {
-	Instance
-	// stops counts how often it was stopped, for whoever looks too late to see it.
-	stops int
-	// changed is closed, and replaced, whenever the status or the agent changes.
-	changed chan struct{}
 }
 
 var errClosed = errors.New("the emulator is closed")
@@ -151,76 +141,6 @@ func (e *Emulator) AddAccessKey(key AccessKey) { e.keys.add(key) }
 
 // RemoveAccessKey makes the access key unknown.
 func (e *Emulator) RemoveAccessKey(id string) { e.keys.remove(id) }
-
-// AddInstance adds an instance. It fails if the region does not exist or the ID is taken.
-func (e *Emulator) AddInstance(i Instance) error {
-	if i.Name == "" {
-		i.Name = i.ID
-	}
-	if i.RegionID == "" {
-		i.RegionID = e.options.RegionIDs[0]
-	}
-	if i.AccountID == "" {
-		i.AccountID = DefaultAccountID
-	}
-	if i.Status == "" {
-		i.Status = InstanceRunning
-	}
-	if i.Agent == "" {
-		i.Agent = AgentOnline
-	}
-	if err := i.check(); err != nil {
-		return err
-	}
-	if !slices.Contains(e.options.RegionIDs, i.RegionID) {
-		return fmt.Errorf("instance %s is in region %s, which the emulator does not have; add it to RegionIDs", i.ID, i.RegionID)
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if _, taken := e.instances[i.ID]; taken || i.ID == "" {
-		return fmt.Errorf("instance ID %q is empty or taken; give every instance one of its own", i.ID)
-	}
-	e.instances[i.ID] = &instance{Instance: i, changed: make(chan struct{})}
-	return nil
-}
-
-// SetInstanceStatus starts or stops an instance. Stopping it ends the commands that run on it.
-func (e *Emulator) SetInstanceStatus(instanceID string, status InstanceStatus) error {
-	return e.changeInstance(instanceID, func(i *Instance) { i.Status = status })
-}
-
-// SetAgent changes what the agent of an instance does with the next command sent to it.
-func (e *Emulator) SetAgent(instanceID string, state AgentState) error {
-	return e.changeInstance(instanceID, func(i *Instance) { i.Agent = state })
-}
-
-func (e *Emulator) changeInstance(instanceID string, change func(*Instance)) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	i, ok := e.instances[instanceID]
-	if !ok {
-		return fmt.Errorf("instance %q does not exist; add it with AddInstance", instanceID)
-	}
-	changed := i.Instance
-	change(&changed)
-	if err := changed.check(); err != nil {
-		return err
-	}
-	if changed.Status == InstanceStopped && i.Status != InstanceStopped {
-		i.stops++
-	}
-	i.Instance = changed
-	close(i.changed)
-	i.changed = make(chan struct{})
-	return nil
-}
-
-// look copies an instance as it is now, with the channel that tells of its next change.
-func (e *Emulator) look(i *instance) instance {
-	e.mu.LockToRead()
-	defer e.mu.Unlock()
-	return *i
-}
 
 // now is the clock's time as the API shows it: UTC, whole seconds are cut where it is printed.
 func (e *Emulator) now() time.Time { return e.clock.Now().UTC() }

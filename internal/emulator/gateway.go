@@ -69,6 +69,11 @@ var operations = map[string]map[string]operation{
 		"DescribeInvocationResults": {handle: (*Emulator).describeInvocationResults, resources: (*Emulator).commandAndInstanceResources},
 		"DescribeInstances":         {handle: (*Emulator).describeInstances, resources: (*Emulator).instanceResources},
 		"DescribeRegions":           {handle: (*Emulator).describeRegions, anywhere: true},
+
+		"DescribeCloudAssistantStatus": {handle: (*Emulator).describeCloudAssistantStatus, resources: (*Emulator).instanceResources},
+		"StartInstance":                {handle: (*Emulator).startInstance, anywhere: true, resources: (*Emulator).instanceResources},
+		"StopInstance":                 {handle: (*Emulator).stopInstance, anywhere: true, resources: (*Emulator).instanceResources},
+		"RebootInstance":               {handle: (*Emulator).rebootInstance, anywhere: true, resources: (*Emulator).instanceResources},
 	},
 	stsVersion: {
 		"GetCallerIdentity":  {handle: (*Emulator).getCallerIdentity, anywhere: true, unjudged: true},

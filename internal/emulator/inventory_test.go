@@ -61,6 +61,29 @@ func TestDescribeInstances(t *testing.T) {
 	if len(response.Instances.Instance) != 1 || response.Instances.Instance[0].InstanceId != thirdID || response.TotalCount != 1 {
 		t.Errorf("asked for one, the answer is %+v", response)
 	}
+	tagged := emulator.Instance{ID: "i-tagged", Name: "web-1", OSType: emulator.OSWindows, Tags: []emulator.Tag{{Key: "role", Value: "web"}}}
+	if err := b.e.AddInstance(tagged); err != nil {
+		t.Fatal(err)
+	}
+	for filter, change := range map[string]func(*ecs.DescribeInstancesRequest){
+		"a tag": func(r *ecs.DescribeInstancesRequest) {
+			r.Tag = &[]ecs.DescribeInstancesTag{{Key: "role", Value: "web"}}
+		},
+		"a name":   func(r *ecs.DescribeInstancesRequest) { r.InstanceName = "web*" },
+		"a status": func(r *ecs.DescribeInstancesRequest) { r.InstanceName, r.Status = "w*", "Running" },
+	} {
+		request := ecs.CreateDescribeInstancesRequest()
+		change(request)
+		response, err := b.sdk.DescribeInstances(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := response.Instances.Instance
+		if len(found) != 1 || found[0].InstanceId != "i-tagged" || found[0].OSType != "windows" || len(found[0].Tags.Tag) != 1 || found[0].Tags.Tag[0].TagValue != "web" {
+			t.Errorf("found by %s: %+v", filter, found)
+		}
+	}
+	b.raw(nil).call(t, "DescribeInstances", "Tag.1.Value", "x").wantCode(t, 400, "MissingParameter.TagKey")
 	b.raw(nil).call(t, "DescribeInstances", "InstanceIds", thirdID).wantCode(t, 400, "InvalidParameter.InstanceIds")
 	b.raw(nil).call(t, "DescribeInstances", "PageSize", "x").wantCode(t, 400, "InvalidParam.PageSize")
 }

@@ -90,44 +90,26 @@ const (
 // AgentState is what the Cloud Assistant agent of an instance does with a command sent to it.
 type AgentState string
 
-// The states of an agent.
+// The states of an agent. In any but the first, a command that is still undelivered when the delivery window ends is
+// Aborted, with the error code that the state tells.
 const (
 	// AgentOnline runs what it is sent.
 	AgentOnline AgentState = "Online"
-	// AgentOffline is known to be away: after the delivery window a command is Aborted with ClientNotOnline.
+	// AgentOffline has no connection: ClientNotOnline.
 	AgentOffline AgentState = "Offline"
-	// AgentSilent takes no delivery: after the window a command is Aborted with DeliveryTimeout.
+	// AgentSilent beats its heart and takes no delivery: DeliveryTimeout.
 	AgentSilent AgentState = "Silent"
+	// AgentStopped is not running, or not installed: ClientNotRunning.
+	AgentStopped AgentState = "Stopped"
+	// AgentUnresponsive takes a delivery and never answers: ClientNotResponse.
+	AgentUnresponsive AgentState = "Unresponsive"
+	// AgentUpgrading is being replaced: ClientIsUpgrading.
+	AgentUpgrading AgentState = "Upgrading"
+	// AgentBlocked has no network: ClientNetworkBlocked.
+	AgentBlocked AgentState = "Blocked"
+	// AgentDenied has a network whose security group lets it go nowhere: SecurityGroupRuleDenied.
+	AgentDenied AgentState = "Denied"
 )
-
-// Instance is a pretended ECS instance.
-type Instance struct {
-	// ID is unique over all accounts and regions.
-	ID string
-	// Name: empty is the ID.
-	Name string
-	// RegionID: empty is the first region that exists.
-	RegionID string
-	// AccountID: empty is DefaultAccountID.
-	AccountID string
-	// Status: empty is InstanceRunning.
-	Status InstanceStatus
-	// Agent: empty is AgentOnline.
-	Agent AgentState
-	// Users exist on the instance besides root. Their commands run as the emulator's own user all the same.
-	Users []string
-}
-
-// check refuses states that do not exist: nothing could ever be delivered in them.
-func (i Instance) check() error {
-	if i.Status != InstanceRunning && i.Status != InstanceStopped {
-		return fmt.Errorf("status %q of instance %s is unknown; use %s or %s", i.Status, i.ID, InstanceRunning, InstanceStopped)
-	}
-	if i.Agent != AgentOnline && i.Agent != AgentOffline && i.Agent != AgentSilent {
-		return fmt.Errorf("agent state %q of instance %s is unknown; use %s, %s or %s", i.Agent, i.ID, AgentOnline, AgentOffline, AgentSilent)
-	}
-	return nil
-}
 
 // NumberedInstances are count running instances, from i-emulator0000000001 on, in a region of an account.
 func NumberedInstances(count int, regionID, accountID string) []Instance {
@@ -143,7 +125,7 @@ func NumberedInstances(count int, regionID, accountID string) []Instance {
 	return instances
 }
 
-// Tag is a tag of an invocation.
+// Tag is a tag of an invocation, a command or an instance.
 type Tag struct {
 	Key   string `json:"TagKey" xml:"TagKey"`
 	Value string `json:"TagValue" xml:"TagValue"`

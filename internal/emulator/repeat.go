@@ -29,7 +29,7 @@ func (e *Emulator) followSchedule(ctx context.Context, r *row, target *instance,
 		}
 		// Made before the row says Scheduled: whoever moves a fake clock may go by the row.
 		timer := e.clock.NewTimer(at.Sub(e.clock.Now()))
-		if !e.waitForRun(r, from) {
+		if !e.waitForRun(r, StatusScheduled, from) {
 			timer.Stop()
 			return
 		}
@@ -39,31 +39,75 @@ func (e *Emulator) followSchedule(ctx context.Context, r *row, target *instance,
 			timer.Stop()
 			return
 		}
-		end := e.deliver(ctx, r, target)
-		if end == nil {
-			end = e.execute(ctx, r, target)
-		}
-		if end == nil || errors.Is(context.Cause(ctx), errClosed) || !e.recordRun(r, *end) {
+		if !e.turn(ctx, r, target) {
 			return
 		}
 		from = at
 	}
 }
 
-// waitForRun shows the row as Scheduled, with what its last run left; false if it was stopped.
-func (e *Emulator) waitForRun(r *row, from time.Time) bool {
+// followBoots runs a row when its instance boots once more than it had when the row was made: at the next boot only, or
+// at every boot until it is stopped. Meanwhile it shows the status given.
+func (e *Emulator) followBoots(ctx context.Context, r *row, target *instance, boots int, waiting string) {
+	if end := e.preflight(r, target); end != nil {
+		e.finish(r, *end)
+		return
+	}
+	for e.waitForRun(r, waiting, time.Time{}) {
+		var booted bool
+		if boots, booted = e.waitForBoot(ctx, target, boots); !booted {
+			return
+		}
+		if !r.invocation.repeats() {
+			e.followOnce(ctx, r, target)
+			return
+		}
+		if !e.turn(ctx, r, target) {
+			return
+		}
+	}
+}
+
+// waitForBoot waits until an instance has booted more often than it had, or is no more. It returns how often it has;
+// false if the run ended first. Boots that came while nobody waited count as one.
+func (e *Emulator) waitForBoot(ctx context.Context, target *instance, boots int) (int, bool) {
+	for {
+		state := e.look(target)
+		if state.seen.boots != boots || state.seen.released {
+			return state.seen.boots, true
+		}
+		select {
+		case <-state.changed:
+		case <-ctx.Done():
+			return 0, false
+		}
+	}
+}
+
+// turn takes one run of a repeating row to its end; false if it was the last.
+func (e *Emulator) turn(ctx context.Context, r *row, target *instance) bool {
+	end := e.deliver(ctx, r, target)
+	if end == nil {
+		end = e.execute(ctx, r, target)
+	}
+	return end != nil && !errors.Is(context.Cause(ctx), errClosed) && e.recordRun(r, *end, e.look(target).seen.released)
+}
+
+// waitForRun shows the row as waiting, with what its last run left and the time that
+// the next is counted from; false if it was stopped.
+func (e *Emulator) waitForRun(r *row, status string, from time.Time) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if Terminal(r.InvocationStatus) {
 		return false
 	}
-	r.InvocationStatus, r.ScheduledFrom, r.UpdatedAt = StatusScheduled, from.UTC(), e.now()
+	r.InvocationStatus, r.ScheduledFrom, r.UpdatedAt = status, from.UTC(), e.now()
 	return true
 }
 
-// recordRun adds the row of the run that just ended to the history; false if it was the last, because somebody
-// stopped the schedule. The Repeats of a row of the history is the ordinal of its run.
-func (e *Emulator) recordRun(r *row, end ending) bool {
+// recordRun adds the row of the run that just ended to the history; false if it was the last, as the caller says
+// or because somebody stopped it. The Repeats of a row of the history is the ordinal of its run.
+func (e *Emulator) recordRun(r *row, end ending, last bool) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if Terminal(r.InvocationStatus) {
@@ -72,7 +116,7 @@ func (e *Emulator) recordRun(r *row, end ending) bool {
 	stopped := r.InvocationStatus == StatusStopping
 	r.finish(end, e.now())
 	e.store.addHistory(r.invocation, &row{Row: r.Row, VisibleAt: r.VisibleAt, UpdatedAt: r.UpdatedAt})
-	if stopped {
+	if stopped || last {
 		return false
 	}
 	// The end is the run's, not yet the schedule's: the row stays unfinished until the next turn of the loop.

@@ -1,7 +1,5 @@
 package emulator
 
-var endRestarted = ending{status: StatusError, code: "ClientRestarted", info: "the aliyun service on the instance has been restarted.", ran: true}
-
 // resume goes on with the rows of a state that was loaded.
 func (e *Emulator) resume() {
 	e.mu.LockToRead()
@@ -26,7 +24,7 @@ func (e *Emulator) resumeRow(r *row) {
 			e.finish(r, *lost)
 			return
 		}
-		if !e.recordRun(r, *lost) {
+		if !e.recordRun(r, *lost, false) {
 			return
 		}
 	}
@@ -35,7 +33,11 @@ func (e *Emulator) resumeRow(r *row) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	target := e.instances[r.InstanceID]
-	if err != nil || target == nil {
+	switch {
+	case target == nil:
+		r.finish(endNotExists, e.now())
+		return
+	case err != nil:
 		r.finish(endException, e.now())
 		return
 	}
@@ -46,7 +48,7 @@ func (e *Emulator) resumeRow(r *row) {
 func (r *row) lostRun() *ending {
 	switch r.InvocationStatus {
 	case StatusRunning:
-		return &endRestarted
+		return &endAgentGone
 	case StatusStopping:
 		return &endTerminated
 	}

@@ -39,8 +39,9 @@ const (
 	RepeatOnce   = "Once"
 	RepeatPeriod = "Period"
 	RepeatDryRun = "DryRun"
-	// RepeatEveryReboot is for scripted invocations: the emulator's instances do not reboot, and a command
-	// submitted with it is refused.
+	// RepeatNextRebootOnly waits for the next boot of each instance, and runs once.
+	RepeatNextRebootOnly = "NextRebootOnly"
+	// RepeatEveryReboot runs at every boot of each instance, until it is stopped.
 	RepeatEveryReboot = "EveryReboot"
 )
 

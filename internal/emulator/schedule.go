@@ -75,6 +75,12 @@ func parseFrequency(frequency string, minRate time.Duration) (schedule, error) {
 	return parseCron(frequency)
 }
 
+// needsNewSchedules says whether a Frequency is more than a plain cron expression, which the agents that came before
+// rate(...), at(...), years and time zones understand.
+func needsNewSchedules(frequency string) bool {
+	return strings.HasPrefix(frequency, "rate(") || strings.HasPrefix(frequency, "at(") || len(strings.Fields(frequency)) > 6
+}
+
 func parseAt(text string) (schedule, error) {
 	fields := strings.Fields(text)
 	zone := time.UTC

@@ -49,12 +49,19 @@ type Settings struct {
 	// MaxTagged limits a filter by tags to that many invocations, the newest that have them; 0 is the documented 1,000.
 	// That the vendor's "resources" are invocations, and which of them are found, is inference.
 	MaxTagged int `json:"maxTagged,omitempty"`
+	// NextRebootStatus is the InvocationStatus of a NextRebootOnly command that waits for the boot: empty is
+	// StatusScheduled, the other is StatusPending. It counts for the commands submitted from now on.
+	NextRebootStatus string `json:"nextRebootStatus,omitempty"`
+	// MaxActiveTasks is how many commands may run on an instance at once; one more is Aborted with
+	// TaskConcurrencyLimit. 0 is no limit.
+	MaxActiveTasks int `json:"maxActiveTasks,omitempty"`
 }
 
 func (s Settings) withDefaults() (Settings, error) {
 	s.RowOrder = cmp.Or(s.RowOrder, OrderNewestFirst)
 	s.PageTokens = cmp.Or(s.PageTokens, TokensKeyset)
 	s.MaxTagged = cmp.Or(s.MaxTagged, maxTagged)
+	s.NextRebootStatus = cmp.Or(s.NextRebootStatus, StatusScheduled)
 	orders := []RowOrder{OrderNewestFirst, OrderOldestFirst, OrderByInstance, OrderShuffled}
 	switch {
 	case !slices.Contains(orders, s.RowOrder):
@@ -63,6 +70,10 @@ func (s Settings) withDefaults() (Settings, error) {
 		return s, fmt.Errorf("kind of page tokens %q is unknown; use %s or %s", s.PageTokens, TokensKeyset, TokensOffset)
 	case s.MaxTagged < 0:
 		return s, fmt.Errorf("a filter by tags cannot find %d invocations; use 1 or more, or 0 for the documented %d", s.MaxTagged, maxTagged)
+	case s.NextRebootStatus != StatusScheduled && s.NextRebootStatus != StatusPending:
+		return s, fmt.Errorf("a command cannot wait for a boot as %q; use %s or %s", s.NextRebootStatus, StatusScheduled, StatusPending)
+	case s.MaxActiveTasks < 0:
+		return s, fmt.Errorf("%d commands cannot run at once; use 1 or more, or 0 for no limit", s.MaxActiveTasks)
 	}
 	return s, nil
 }

@@ -57,7 +57,7 @@ var simulatedFailures = map[string]ending{
 	StatusFailed:  endOf(1, nil, nil),
 	StatusError:   endException,
 	StatusInvalid: endWrongType,
-	StatusAborted: endNoDelivery,
+	StatusAborted: *endUndelivered[AgentSilent],
 }
 
 // Check refuses what no run could do.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // runtimeFields are the unexported fields of what is saved: they belong to runs that go on.
 var runtimeFields = map[reflect.Type][]string{
 	reflect.TypeFor[row]():        {"invocation", "printing", "cancel"},
-	reflect.TypeFor[instance]():   {"stops", "changed"},
+	reflect.TypeFor[instance]():   {"seen", "active", "furnished", "changed"},
 	reflect.TypeFor[invocation](): nil,
 	reflect.TypeFor[command]():    nil,
 	reflect.TypeFor[Row]():        nil,
@@ -125,6 +126,10 @@ func TestStateRoundTrip(t *testing.T) {
 		for n := range rapid.IntRange(0, 2).Draw(t, "instances") {
 			i := filled[instance](t)
 			i.ID, i.Status, i.Agent = fmt.Sprint("i-", n), InstanceStopped, AgentSilent
+			i.OSType, i.AgentVersion = OSWindows, defaultWindowsAgent
+			for n := range i.Containers {
+				i.Containers[n].ID, i.Containers[n].Runtime = strings.Repeat("a", 64), "docker"
+			}
 			want.Instances = append(want.Instances, i)
 		}
 		for n := range rapid.IntRange(0, 3).Draw(t, "invocations") {

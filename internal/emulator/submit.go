@@ -49,7 +49,7 @@ func newInvocation(c *Call, cmd *command) (*invocation, error) {
 	i := &invocation{
 		ID: newID("t-emu"), AccountID: c.AccountID, RegionID: c.RegionID,
 		ResourceGroupID: c.Parameter("ResourceGroupId"), Command: cmd, Frequency: c.Parameter("Frequency"),
-		Username: firstOf(c.Parameter("Username"), defaultUsername), WorkingDir: firstOf(c.Parameter("WorkingDir"), cmd.WorkingDir),
+		Username: c.Parameter("Username"), WorkingDir: firstOf(c.Parameter("WorkingDir"), cmd.WorkingDir),
 		Launcher: firstOf(c.Parameter("Launcher"), cmd.Launcher), Timeout: cmd.Timeout,
 		ContainerID: c.Parameter("ContainerId"), ContainerName: c.Parameter("ContainerName"),
 		OSSDelivery: c.Parameter("OssOutputDelivery"),
@@ -83,8 +83,8 @@ func repeatMode(mode, frequency string) (string, error) {
 		return "", refuse("MissingParam.Frequency")
 	case mode == "" || mode == RepeatOnce:
 		return RepeatOnce, nil
-	case mode == RepeatDryRun:
-		return RepeatDryRun, nil
+	case mode == RepeatDryRun || mode == RepeatNextRebootOnly || mode == RepeatEveryReboot:
+		return mode, nil
 	}
 	return "", refuse("InvalidParameter.RepeatMode")
 }
@@ -148,9 +148,12 @@ func (e *Emulator) submit(c *Call, i *invocation, keepCommand bool, answer submi
 		e.submitted[key] = submitted{parameters, answer}
 	}
 	i.Created = e.now()
+	username := i.Username
+	i.Username = firstOf(username, targets[0].defaultUser())
 	e.store.addInvocation(i)
 	for n, target := range targets {
 		r := newRow(i, target.ID)
+		r.Username = firstOf(username, target.defaultUser())
 		r.VisibleAt = i.Created.Add(e.lag.of(n))
 		e.store.addRow(i, r)
 		e.launch(i, r, target, plan)
@@ -161,7 +164,7 @@ func (e *Emulator) submit(c *Call, i *invocation, keepCommand bool, answer submi
 func newRow(i *invocation, instanceID string) *row {
 	r := &row{UpdatedAt: i.Created, Row: Row{
 		InvokeID: i.ID, InstanceID: instanceID, CommandID: i.Command.ID, InvocationStatus: StatusPending,
-		Username: i.Username, Launcher: i.Launcher, TerminationMode: i.TerminationMode,
+		Launcher: i.Launcher, TerminationMode: i.TerminationMode,
 		ContainerID: i.ContainerID, ContainerName: i.ContainerName,
 	}}
 	if i.OSSDelivery != "" {
