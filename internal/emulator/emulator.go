@@ -145,6 +145,9 @@ func (e *Emulator) RemoveAccessKey(id string) { e.keys.remove(id) }
 // now is the clock's time as the API shows it: UTC, whole seconds are cut where it is printed.
 func (e *Emulator) now() time.Time { return e.clock.Now().UTC() }
 
+// Clock is the emulator's own, which Advance moves.
+func (e *Emulator) Clock() *movingclock.Clock { return e.clock }
+
 // clientNow is the time that clients sign with and judge credentials by, which Advance does not move.
 func (e *Emulator) clientNow() time.Time { return e.clock.Base().Now().UTC() }
 

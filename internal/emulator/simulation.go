@@ -22,34 +22,34 @@ import (
 // the same order give the same runs.
 type Simulation struct {
 	// InstanceID is a pattern as path.Match has it, such as i-web-*; empty is every instance.
-	InstanceID string `json:"instanceID,omitempty"`
+	InstanceID string
 	// CommandName is a pattern as path.Match has it; empty is every command, named or not.
-	CommandName string `json:"commandName,omitempty"`
+	CommandName string
 	// Content is a part of the command's content; empty is in every command.
-	Content string `json:"content,omitempty"`
+	Content string
 
 	// Duration is how long a run takes, on the emulator's clock.
-	Duration time.Duration `json:"-"`
+	Duration time.Duration
 	// Sigma, if positive, spreads the durations lognormally: Duration is their median, and about two thirds lie
 	// between Duration/e^Sigma and Duration*e^Sigma.
-	Sigma float64 `json:"sigma,omitempty"`
-	Seed  uint64  `json:"seed,omitempty"`
+	Sigma float64
+	Seed  uint64
 
 	// Output is printed as a run begins.
-	Output string `json:"output,omitempty"`
+	Output string
 	// OutputBytes, if more than Output has, is how many bytes are printed in all.
-	OutputBytes int `json:"outputBytes,omitempty"`
+	OutputBytes int
 
 	// FailRate is the share of the runs that fail, from 0 to 1. The others end with Success.
-	FailRate float64 `json:"failRate,omitempty"`
+	FailRate float64
 	// Status is how a run fails: Failed, Error, or Invalid and Aborted for one that does not even begin. Empty is
 	// Failed.
-	Status string `json:"status,omitempty"`
+	Status string
 	// ExitCode is that of a run that ends as Failed; 0 is 1.
-	ExitCode int64 `json:"exitCode,omitempty"`
+	ExitCode int64
 	// ErrorCode and ErrorInfo of a run that fails; an empty ErrorCode is the usual one of its status.
-	ErrorCode string `json:"errorCode,omitempty"`
-	ErrorInfo string `json:"errorInfo,omitempty"`
+	ErrorCode string
+	ErrorInfo string
 }
 
 // simulatedFailures are the usual endings of the runs that fail.
