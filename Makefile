@@ -43,6 +43,17 @@ build: ## Build bin/manager and bin/ecs-emulator
 test: build $(ASSETS_READY) ## Unit tests and the suites on a real API server, with the race detector
 	KUBEBUILDER_ASSETS=$(ASSETS) go test -race -timeout 20m -parallel 8 $(TEST_ARGS) ./...
 
+.PHONY: conformance
+conformance: hack/conformance/node/node_modules ## The vendor's Go and Node SDKs against the emulator, their answers compared (needs Node.js)
+	@mkdir -p $(BIN)
+	@$(GO_BUILD) -o $(BIN)/ecs-emulator ./cmd/ecs-emulator
+	@$(GO_BUILD) -o $(BIN)/conformance ./hack/conformance
+	@$(BIN)/conformance --emulator $(BIN)/ecs-emulator
+
+hack/conformance/node/node_modules: hack/conformance/node/package.json hack/conformance/node/package-lock.json
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo "conformance: node or npm is missing; install Node.js 18 or newer, then run make conformance again" >&2; exit 1; }
+	@cd hack/conformance/node && npm ci --loglevel=error && touch node_modules
+
 .PHONY: cover
 cover: build $(ASSETS_READY) ## Test coverage by package
 	KUBEBUILDER_ASSETS=$(ASSETS) go test -timeout 20m -parallel 8 -coverprofile=cover.out ./api/... ./internal/... | awk '/^(ok|FAIL|---|panic)/ { printf "%-100s %s\n", $$2, $$1 == "ok" ? $$5 : $$0 }'
