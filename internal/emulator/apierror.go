@@ -82,34 +82,13 @@ var gatewayErrors = map[string]wording{
 	"NoPermission":                               {http.StatusForbidden, "You are not authorized to do this action. You should be authorized by RAM."},
 }
 
-// actionErrors are those of the actions that submit and stop commands, and of STS.
+// actionErrors are those of the other actions, and of STS.
 var actionErrors = map[string]wording{
 	"InvalidInstance.NotFound":         {http.StatusNotFound, "The specified instance does not exist."},
 	"InvalidInstance.NotMatch":         {http.StatusForbidden, "The specified instance does not belong to the specified invocation."},
-	"InvalidCmdId.NotFound":            {http.StatusNotFound, "The specified command ID does not exist."},
-	"InvalidCmdType.NotFound":          {http.StatusForbidden, "The specified command type does not exist."},
 	"InvalidInvokeId.NotFound":         {http.StatusNotFound, "The specified invoke ID does not exist."},
-	"CmdContent.ExceedLimit":           {http.StatusBadRequest, "The length of the command content exceeds the limit."},
-	"CmdContent.DecodeError":           {http.StatusBadRequest, "The CommandContent can not be base64 decoded."},
-	"InstanceIds.ExceedLimit":          {http.StatusBadRequest, "The number of instance IDs exceeds the limit."},
-	"InvalidParam.Timeout":             {http.StatusBadRequest, "The specified parameter Timeout is not valid."},
-	"InvalidParam.Frequency":           {http.StatusBadRequest, "The specified parameter Frequency is not valid."},
-	"MissingParam.Frequency":           {http.StatusBadRequest, "The parameter Frequency must be specified when RepeatMode is Period."},
-	"InvalidParameter.Name":            {http.StatusBadRequest, "The specified parameter Name is not valid."},
 	"InvalidParameter.InstanceIds":     {http.StatusBadRequest, "The specified parameter InstanceIds is not valid."},
-	"InvalidParameter.RepeatMode":      {http.StatusBadRequest, "The specified parameter RepeatMode is not valid."},
-	"InvalidParameter.ClientToken":     {http.StatusBadRequest, "The specified parameter ClientToken is not valid."},
-	"InvalidParameter.WorkingDir":      {http.StatusBadRequest, "The specified parameter WorkingDir is not valid."},
-	"InvalidParameter.Parameters":      {http.StatusBadRequest, "The specified parameter Parameters is not valid."},
 	"InvalidParameter.IncludeOutput":   {http.StatusBadRequest, "IncludeOutput needs InvokeId or InstanceId."},
-	"Username.ExceedLimit":             {http.StatusBadRequest, "The length of the user name exceeds the limit."},
-	"Launcher.ExceedLimit":             {http.StatusBadRequest, "The length of the launcher exceeds the limit."},
-	"InvalidParameter.TerminationMode": {http.StatusBadRequest, "The specified parameter TerminationMode is not valid."},
-	"Parameter.Disabled":               {http.StatusBadRequest, "Parameters must not be passed in when custom parameters are disabled."},
-	"Parameter.NotMatched":             {http.StatusBadRequest, "The passed-in parameters do not match the parameters of the command."},
-	"ParameterCount.ExceedLimit":       {http.StatusBadRequest, "The number of parameters exceeds the limit."},
-	"ParameterKey.InvalidFormat":       {http.StatusBadRequest, "The specified parameter key is not valid."},
-	"IdempotentParameterMismatch":      {http.StatusBadRequest, "The specified ClientToken was used with other parameters."},
 	"InvalidParameter.RoleArn":         {http.StatusBadRequest, "The specified parameter RoleArn is not valid."},
 	"InvalidParameter.RoleSessionName": {http.StatusBadRequest, "The specified parameter RoleSessionName is not valid."},
 	"InvalidParameter.DurationSeconds": {http.StatusBadRequest, "The specified parameter DurationSeconds is not valid."},
@@ -130,7 +109,7 @@ var actionErrors = map[string]wording{
 
 var errorCatalogue = func() map[string]wording {
 	all := map[string]wording{}
-	for _, part := range []map[string]wording{documentedErrors, gatewayErrors, actionErrors} {
+	for _, part := range []map[string]wording{documentedErrors, gatewayErrors, submitErrors, actionErrors} {
 		maps.Copy(all, part)
 	}
 	return all

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -15,10 +16,13 @@ import (
 const (
 	maxContent        = 24 * 1024 // bytes, once Base64 encoded
 	maxCommandName    = 128
+	maxDescription    = 512
 	maxWorkingDir     = 200
 	maxUsername       = 255
 	maxLauncher       = 1024
-	maxParameters     = 10
+	maxParameters     = 10 // of a submission
+	maxDefined        = 20 // of a command
+	maxParameterName  = 64
 	defaultTimeout    = 60 // seconds
 	minInvokeTimeout  = 10 // seconds, of InvokeCommand
 	defaultUsername   = "root"
@@ -33,7 +37,8 @@ const (
 	defaultWorkingDir = "/root"
 )
 
-// command is what CreateCommand keeps and RunCommand makes for one invocation. It does not change.
+// command is what CreateCommand keeps and RunCommand makes for one invocation. But for InvokeTimes, which Emulator.mu
+// guards, it does not change: ModifyCommand puts another in its place, and invocations keep what they ran.
 type command struct {
 	ID              string
 	AccountID       string
@@ -47,13 +52,19 @@ type command struct {
 	Launcher        string
 	TerminationMode string
 	EnableParameter bool
+	ResourceGroupID string
+	Tags            []Tag
+	Created         time.Time
+	// Sequence is the place in the order of making, and InvokeTimes counts InvokeCommand, of a command that is kept.
+	Sequence    uint64
+	InvokeTimes int
 }
 
 // newCommand reads a command out of the parameters of CreateCommand or RunCommand, whose default encodings of
 // the content differ.
 func newCommand(c *Call, defaultEncoding string) (*command, error) {
 	cmd := &command{
-		ID: newID("c-emu"), AccountID: c.AccountID, RegionID: c.RegionID, Name: c.Parameter("Name"),
+		ID: newID("c-emu"), AccountID: c.AccountID, RegionID: c.RegionID, ResourceGroupID: c.Parameter("ResourceGroupId"), Name: c.Parameter("Name"),
 		Description: c.Parameter("Description"), Type: c.Parameter("Type"),
 		WorkingDir: c.Parameter("WorkingDir"), Launcher: c.Parameter("Launcher"),
 		EnableParameter: c.boolean("EnableParameter"),
@@ -66,33 +77,86 @@ func newCommand(c *Call, defaultEncoding string) (*command, error) {
 		return nil, refuse("InvalidCmdType.NotFound")
 	}
 	var err error
-	if cmd.Content, err = content(c, defaultEncoding); err != nil {
+	if cmd.Content, err = content(c, firstOf(c.knownEncoding(), defaultEncoding)); err != nil {
 		return nil, err
 	}
-	seconds, err := c.integer("Timeout", defaultTimeout, 1, math.MaxInt32, "InvalidParam.Timeout")
-	if err != nil {
+	if cmd.Timeout, err = c.timeout(); err != nil {
 		return nil, err
 	}
-	cmd.Timeout = time.Duration(seconds) * time.Second
-	if utf8.RuneCountInString(cmd.WorkingDir) > maxWorkingDir {
-		return nil, refuse("InvalidParameter.WorkingDir")
+	if cmd.TerminationMode, err = terminationMode(c, terminateProcess); err != nil {
+		return nil, err
 	}
-	if len(cmd.Launcher) > maxLauncher {
-		return nil, refuse("Launcher.ExceedLimit")
+	if cmd.Tags, err = c.tags(); err != nil {
+		return nil, err
 	}
-	cmd.TerminationMode, err = terminationMode(c, terminateProcess)
-	return cmd, err
+	return cmd, cmd.check()
 }
 
-// content decodes CommandContent. An encoding other than the two is taken for the default, as documented.
-func content(c *Call, defaultEncoding string) ([]byte, error) {
+// check refuses a command beyond the limits that the pages of CreateCommand and RunCommand give.
+func (cmd *command) check() error {
+	switch {
+	case utf8.RuneCountInString(cmd.Name) > maxCommandName:
+		return refuse("CmdName.ExceedLimit")
+	case utf8.RuneCountInString(cmd.Description) > maxDescription:
+		return refuse("CmdDesc.ExceedLimit")
+	case utf8.RuneCountInString(cmd.WorkingDir) > maxWorkingDir:
+		return refuse("InvalidParameter.WorkingDir")
+	case len(cmd.Launcher) > maxLauncher:
+		return refuse("InvalidLauncher.LengthLimitExceeded")
+	case !cmd.EnableParameter:
+		return nil
+	}
+	for _, match := range anyPlaceholder.FindAllSubmatch(cmd.Content, -1) {
+		switch name := strings.TrimSpace(string(match[1])); {
+		case strings.HasPrefix(name, "ACS"):
+		case name == "":
+			return refuse("CmdParam.EmptyKey")
+		case !parameterName.MatchString(name):
+			return refuse("CmdParam.InvalidParamName")
+		case len(name) > maxParameterName:
+			return refuse("CmdParamName.ExceedLimit")
+		}
+	}
+	if len(cmd.parameterNames()) > maxDefined {
+		return refuse("CmdParamCount.ExceedLimit")
+	}
+	return nil
+}
+
+// parameterNames are the placeholders of the command, in their order; none without EnableParameter.
+func (cmd *command) parameterNames() []string {
+	names := []string{}
+	if !cmd.EnableParameter {
+		return names
+	}
+	for _, match := range placeholder.FindAllSubmatch(cmd.Content, -1) {
+		if name := string(match[1]); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// timeout reads the Timeout of a command, in seconds.
+func (c *Call) timeout() (time.Duration, error) {
+	seconds, err := c.integer("Timeout", defaultTimeout, 1, math.MaxInt32, "InvalidParam.Timeout")
+	return time.Duration(seconds) * time.Second, err
+}
+
+// knownEncoding is the ContentEncoding of a submitting call. One other than the two is taken for the default, as
+// documented.
+func (c *Call) knownEncoding() string {
+	if encoding := c.Parameter("ContentEncoding"); encoding == contentBase64 || encoding == contentPlainText {
+		return encoding
+	}
+	return ""
+}
+
+// content decodes CommandContent.
+func content(c *Call, encoding string) ([]byte, error) {
 	text := c.Parameter("CommandContent")
 	if text == "" {
 		return nil, refuse("MissingParameter.CommandContent")
-	}
-	encoding := c.Parameter("ContentEncoding")
-	if encoding != contentBase64 && encoding != contentPlainText {
-		encoding = defaultEncoding
 	}
 	decoded := []byte(text)
 	if encoding == contentBase64 {
@@ -112,17 +176,18 @@ func terminationMode(c *Call, fallback string) (string, error) {
 	case terminateProcess, terminateTree:
 		return mode, nil
 	}
-	return "", refuse("InvalidParameter.TerminationMode")
+	return "", refuse("InvalidTerminationMode.NotFound")
 }
 
 var (
-	parameterName   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	parameterName   = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 	placeholder     = regexp.MustCompile(`\{\{\s*([A-Za-z0-9_-]+)\s*\}\}`)
+	anyPlaceholder  = regexp.MustCompile(`\{\{([^{}]*)\}\}`)
 	builtIn         = regexp.MustCompile(`\{\{\s*ACS\s*::\s*([\w.-]+)\s*\}\}`)
 	scriptFileParam = regexp.MustCompile(`\{\{\s*ACS::ScriptFileName(?:\|Ext\("([.\w-]*)"\))?\s*\}\}`)
 )
 
-// parameters reads the map Parameters, and checks that it has exactly the placeholders of the command. No value
+// commandParameters reads the map Parameters, and checks that it has exactly the placeholders of the command. No value
 // ever appears in an error.
 func (c *Call) commandParameters(cmd *command) (map[string]string, error) {
 	values := map[string]string{}
@@ -140,22 +205,17 @@ func (c *Call) commandParameters(cmd *command) (map[string]string, error) {
 	if len(values) > maxParameters {
 		return nil, refuse("ParameterCount.ExceedLimit")
 	}
+	defined := cmd.parameterNames()
 	for name := range values {
-		if !parameterName.MatchString(name) {
-			return nil, refuse("ParameterKey.InvalidFormat")
-		}
-	}
-	wanted := map[string]bool{}
-	for _, match := range placeholder.FindAllSubmatch(cmd.Content, -1) {
-		wanted[string(match[1])] = true
-	}
-	if len(wanted) != len(values) {
-		return nil, refuse("Parameter.NotMatched")
-	}
-	for name := range wanted {
-		if _, given := values[name]; !given {
+		switch {
+		case len(name) > maxParameterName:
+			return nil, refuse("ParameterKey.ExceedLimit")
+		case !slices.Contains(defined, name):
 			return nil, refuse("Parameter.NotMatched")
 		}
+	}
+	if len(values) < len(defined) {
+		return nil, refuse("Parameter.MissingValue")
 	}
 	return values, nil
 }

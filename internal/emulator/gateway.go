@@ -70,6 +70,9 @@ var operations = map[string]map[string]operation{
 		"DescribeInstances":         {handle: (*Emulator).describeInstances, resources: (*Emulator).instanceResources},
 		"DescribeRegions":           {handle: (*Emulator).describeRegions, anywhere: true},
 
+		"DescribeCommands":             {handle: (*Emulator).describeCommands, resources: (*Emulator).commandResources},
+		"ModifyCommand":                {handle: (*Emulator).modifyCommand, resources: (*Emulator).commandResources},
+		"DeleteCommand":                {handle: (*Emulator).deleteCommand, resources: (*Emulator).commandResources},
 		"DescribeCloudAssistantStatus": {handle: (*Emulator).describeCloudAssistantStatus, resources: (*Emulator).instanceResources},
 		"StartInstance":                {handle: (*Emulator).startInstance, anywhere: true, resources: (*Emulator).instanceResources},
 		"StopInstance":                 {handle: (*Emulator).stopInstance, anywhere: true, resources: (*Emulator).instanceResources},

@@ -40,35 +40,38 @@ func (c *Call) list(name string) []string {
 }
 
 // tags reads Tag.1.Key, Tag.1.Value and so on, and checks them as the page demands.
-func (c *Call) tags() ([]Tag, error) {
+func (c *Call) tags() ([]Tag, error) { return c.tagList("Tag", maxTags) }
+
+// tagList reads tags with a prefix, which their error codes have too.
+func (c *Call) tagList(prefix string, limit int) ([]Tag, error) {
 	highest := 0
 	for name := range c.parameters {
-		rest, isTag := strings.CutPrefix(name, "Tag.")
+		rest, isTag := strings.CutPrefix(name, prefix+".")
 		number, _, _ := strings.Cut(rest, ".")
 		if n, err := strconv.Atoi(number); isTag && err == nil {
 			highest = max(highest, n)
 		}
 	}
-	if highest > maxTags {
-		return nil, refuse("NumberExceed.Tags")
+	if highest > limit {
+		return nil, refuse("NumberExceed." + prefix + "s")
 	}
 	var tags []Tag
 	seen := map[string]bool{}
 	for n := 1; n <= highest; n++ {
-		prefix := "Tag." + strconv.Itoa(n)
-		hasKey, hasValue := c.parameters.Has(prefix+".Key"), c.parameters.Has(prefix+".Value")
-		tag := Tag{Key: c.Parameter(prefix + ".Key"), Value: c.Parameter(prefix + ".Value")}
+		name := prefix + "." + strconv.Itoa(n)
+		hasKey, hasValue := c.parameters.Has(name+".Key"), c.parameters.Has(name+".Value")
+		tag := Tag{Key: c.Parameter(name + ".Key"), Value: c.Parameter(name + ".Value")}
 		switch {
 		case !hasKey && !hasValue:
 			continue
 		case !hasKey:
-			return nil, refuse("MissingParameter.TagKey")
+			return nil, refuse("MissingParameter." + prefix + "Key")
 		case !validTagKey(tag.Key):
-			return nil, refuse("InvalidTagKey.Malformed")
+			return nil, refuse("Invalid" + prefix + "Key.Malformed")
 		case utf8.RuneCountInString(tag.Value) > maxTagValueLen || holdsURL(tag.Value):
-			return nil, refuse("InvalidTagValue.Malformed")
+			return nil, refuse("Invalid" + prefix + "Value.Malformed")
 		case seen[tag.Key]:
-			return nil, refuse("Duplicate.TagKey")
+			return nil, refuse("Duplicate." + prefix + "Key")
 		}
 		seen[tag.Key] = true
 		tags = append(tags, tag)

@@ -55,6 +55,9 @@ type Settings struct {
 	// MaxActiveTasks is how many commands may run on an instance at once; one more is Aborted with
 	// TaskConcurrencyLimit. 0 is no limit.
 	MaxActiveTasks int `json:"maxActiveTasks,omitempty"`
+	// MaxCommands is how many commands an account keeps in a region; one more is refused with CmdCount.ExceedQuota.
+	// 0 is no limit. The vendor's depends on the account and is between 500 and 50,000.
+	MaxCommands int `json:"maxCommands,omitempty"`
 }
 
 func (s Settings) withDefaults() (Settings, error) {
@@ -74,6 +77,8 @@ func (s Settings) withDefaults() (Settings, error) {
 		return s, fmt.Errorf("a command cannot wait for a boot as %q; use %s or %s", s.NextRebootStatus, StatusScheduled, StatusPending)
 	case s.MaxActiveTasks < 0:
 		return s, fmt.Errorf("%d commands cannot run at once; use 1 or more, or 0 for no limit", s.MaxActiveTasks)
+	case s.MaxCommands < 0:
+		return s, fmt.Errorf("%d commands cannot be kept; use 1 or more, or 0 for no limit", s.MaxCommands)
 	}
 	return s, nil
 }

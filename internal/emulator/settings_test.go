@@ -199,7 +199,7 @@ func TestUnknownSettingsAreRefused(t *testing.T) {
 	before := b.e.Settings()
 	for want, s := range map[string]emulator.Settings{
 		"row order": {RowOrder: "Random"}, "page tokens": {PageTokens: "Cursor"}, "by tags": {MaxTagged: -1},
-		"wait for a boot": {NextRebootStatus: "Asleep"}, "at once": {MaxActiveTasks: -1},
+		"wait for a boot": {NextRebootStatus: "Asleep"}, "at once": {MaxActiveTasks: -1}, "kept": {MaxCommands: -1},
 	} {
 		if err := b.e.SetSettings(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: error %v, want one about the %s", s, err, want)

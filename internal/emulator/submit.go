@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -12,6 +13,8 @@ import (
 const (
 	maxInstances   = 100
 	maxClientToken = 64
+	// maxInvokeResourceTags is how many ResourceTags InvokeCommand takes; RunCommand takes maxTags.
+	maxInvokeResourceTags = 10
 )
 
 // submission names a ClientToken.
@@ -58,7 +61,13 @@ func newInvocation(c *Call, cmd *command) (*invocation, error) {
 		return nil, refuse("Username.ExceedLimit")
 	}
 	if len(i.Launcher) > maxLauncher {
-		return nil, refuse("Launcher.ExceedLimit")
+		return nil, refuse("InvalidLauncher.LengthLimitExceeded")
+	}
+	if utf8.RuneCountInString(i.WorkingDir) > maxWorkingDir {
+		return nil, refuse("InvalidParameter.WorkingDir")
+	}
+	if utf8.RuneCountInString(c.Parameter("WindowsPasswordName")) > maxUsername {
+		return nil, refuse("WindowsPasswordName.ExceedLimit")
 	}
 	var err error
 	if i.TerminationMode, err = terminationMode(c, cmd.TerminationMode); err != nil {
@@ -86,15 +95,26 @@ func repeatMode(mode, frequency string) (string, error) {
 	case mode == RepeatDryRun || mode == RepeatNextRebootOnly || mode == RepeatEveryReboot:
 		return mode, nil
 	}
-	return "", refuse("InvalidParameter.RepeatMode")
+	return "", refuse("InvalidRepeatMode.NotFound")
 }
 
-// targets are the instances that a submitting call names.
+// targets are the instances that a submitting call names, by ID or by their tags, in the order of their IDs.
 func (e *Emulator) targets(c *Call) ([]*instance, error) {
 	ids := c.list("InstanceId")
+	limit := maxTags
+	if c.Action == "InvokeCommand" {
+		limit = maxInvokeResourceTags
+	}
+	tags, err := c.tagList("ResourceTag", limit)
 	switch {
-	case len(ids) == 0:
-		return nil, refuse("MissingParameter.InstanceId")
+	case err != nil:
+		return nil, err
+	case len(ids) > 0 && len(tags) > 0:
+		return nil, refuse("InvalidResourceTag.ConflictWithInstanceIds")
+	case len(ids) == 0 && len(tags) == 0:
+		return nil, refuse("MissingParam.InstanceId")
+	case len(tags) > 0:
+		return e.taggedInstances(c, tags)
 	case len(ids) > maxInstances:
 		return nil, refuse("InstanceIds.ExceedLimit")
 	}
@@ -108,6 +128,35 @@ func (e *Emulator) targets(c *Call) ([]*instance, error) {
 		found = append(found, i)
 	}
 	return found, nil
+}
+
+// taggedInstances are those of the account in the region that have all the tags.
+func (e *Emulator) taggedInstances(c *Call, tags []Tag) ([]*instance, error) {
+	var found []*instance
+	for _, i := range e.instances {
+		if i.AccountID == c.AccountID && i.RegionID == c.RegionID && containsTags(i.Tags, tags) {
+			found = append(found, i)
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return nil, refuse("InvalidResourceTag.InstanceNotFound")
+	case len(found) > maxInstances:
+		return nil, refuse("InstanceIds.ExceedLimit")
+	}
+	slices.SortFunc(found, func(a, b *instance) int { return strings.Compare(a.ID, b.ID) })
+	return found, nil
+}
+
+// checkWindows refuses a run by another user of a Windows instance without the name of his password.
+func checkWindows(c *Call, targets []*instance) error {
+	username := c.Parameter("Username")
+	for _, target := range targets {
+		if target.OSType == OSWindows && username != "" && username != windowsUsername && c.Parameter("WindowsPasswordName") == "" {
+			return refuse("WindowsPasswordName.Missed")
+		}
+	}
+	return nil
 }
 
 // submit starts the invocation on its instances, unless the call's ClientToken has started one before.
@@ -131,10 +180,13 @@ func (e *Emulator) submit(c *Call, i *invocation, keepCommand bool, answer submi
 		return earlier.answer, nil
 	}
 	if !validClientToken(key.token) {
-		return nil, refuse("InvalidParameter.ClientToken")
+		return nil, refuse("InvalidClientToken.Malformed")
 	}
 	targets, err := e.targets(c)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkWindows(c, targets); err != nil {
 		return nil, err
 	}
 	if i.RepeatMode == RepeatDryRun {
@@ -142,7 +194,12 @@ func (e *Emulator) submit(c *Call, i *invocation, keepCommand bool, answer submi
 		return answer, nil
 	}
 	if keepCommand {
-		e.commands[i.Command.ID] = i.Command
+		if err := e.keep(i.Command); err != nil {
+			return nil, err
+		}
+	}
+	if kept := e.commands[i.Command.ID]; kept != nil {
+		kept.InvokeTimes++
 	}
 	if key.token != "" {
 		e.submitted[key] = submitted{parameters, answer}

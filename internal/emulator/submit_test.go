@@ -16,7 +16,12 @@ import (
 // What RunCommand refuses. Nothing may be left behind by a refusal.
 func TestRunCommandRefusals(t *testing.T) {
 	b := newBench(t, emulator.Options{})
+	must(t, b.e.AddInstance(emulator.Instance{ID: "i-win", OSType: emulator.OSWindows}))
 	r := b.raw(nil)
+	var manyPlaceholders string
+	for n := range 21 {
+		manyPlaceholders += fmt.Sprintf("{{p%d}}", n)
+	}
 	hundred := make([]string, 0, 202)
 	for n := range 101 {
 		hundred = append(hundred, fmt.Sprintf("InstanceId.%d", n+1), firstID)
@@ -31,33 +36,47 @@ func TestRunCommandRefusals(t *testing.T) {
 		{"unknown type", []string{"Type", "RunPerlScript"}, 403, "InvalidCmdType.NotFound"},
 		{"no content", []string{"CommandContent", ""}, 400, "MissingParameter.CommandContent"},
 		{"content that is no Base64", []string{"ContentEncoding", "Base64", "CommandContent", "%%"}, 400, "CmdContent.DecodeError"},
-		{"content over 24 KB once encoded", []string{"CommandContent", strings.Repeat("x", 18*1024+1)}, 400, "CmdContent.ExceedLimit"},
+		{"content over 24 KB once encoded", []string{"CommandContent", strings.Repeat("x", 18*1024+1)}, 403, "CmdContent.ExceedLimit"},
 		{"no instance", []string{"InstanceId.1", "i-nobody"}, 404, "InvalidInstance.NotFound"},
 		{"an instance of another region", []string{"RegionId", "cn-beijing"}, 404, "InvalidInstance.NotFound"},
-		{"more than 100 instances", hundred, 400, "InstanceIds.ExceedLimit"},
+		{"more than 100 instances", hundred, 403, "InstanceIds.ExceedLimit"},
 		{"a timeout that is no number", []string{"Timeout", "soon"}, 400, "InvalidParam.Timeout"},
 		{"no timeout at all", []string{"Timeout", "0"}, 400, "InvalidParam.Timeout"},
-		{"unknown repeat mode", []string{"RepeatMode", "Sometimes"}, 400, "InvalidParameter.RepeatMode"},
+		{"unknown repeat mode", []string{"RepeatMode", "Sometimes"}, 404, "InvalidRepeatMode.NotFound"},
 		{"a period without frequency", []string{"RepeatMode", "Period"}, 400, "MissingParam.Frequency"},
 		{"a frequency that is none", []string{"Frequency", "rate(5)"}, 400, "InvalidParam.Frequency"},
 		{"a frequency below a minute", []string{"Frequency", "rate(59s)"}, 400, "InvalidParam.Frequency"},
-		{"unknown termination mode", []string{"TerminationMode", "Gently"}, 400, "InvalidParameter.TerminationMode"},
-		{"a user name over 255 characters", []string{"Username", strings.Repeat("x", 256)}, 400, "Username.ExceedLimit"},
+		{"unknown termination mode", []string{"TerminationMode", "Gently"}, 404, "InvalidTerminationMode.NotFound"},
+		{"a user name over 255 characters", []string{"Username", strings.Repeat("x", 256)}, 403, "Username.ExceedLimit"},
 		{"a working directory over 200 characters", []string{"WorkingDir", strings.Repeat("x", 201)}, 400, "InvalidParameter.WorkingDir"},
-		{"a launcher over 1 KB", []string{"Launcher", strings.Repeat("x", 1025)}, 400, "Launcher.ExceedLimit"},
+		{"a launcher over 1 KB", []string{"Launcher", strings.Repeat("x", 1025)}, 403, "InvalidLauncher.LengthLimitExceeded"},
 		{"parameters without EnableParameter", []string{"Parameters", `{"a":"b"}`}, 400, "Parameter.Disabled"},
 		{"parameters that are no JSON", []string{"EnableParameter", "true", "Parameters", "secret"}, 400, "InvalidParameter.Parameters"},
-		{"a parameter without placeholder", []string{"EnableParameter", "true", "Parameters", `{"a":"secret"}`}, 400, "Parameter.NotMatched"},
-		{"a placeholder without parameter", []string{"EnableParameter", "true", "CommandContent", "echo {{a}}"}, 400, "Parameter.NotMatched"},
-		{"a placeholder of another name", []string{"EnableParameter", "true", "CommandContent", "echo {{a}}", "Parameters", `{"b":"secret"}`}, 400, "Parameter.NotMatched"},
-		{"a parameter name that is none", []string{"EnableParameter", "true", "Parameters", `{"a b":"secret"}`}, 400, "ParameterKey.InvalidFormat"},
+		{"a parameter without placeholder", []string{"EnableParameter", "true", "Parameters", `{"a":"secret"}`}, 403, "Parameter.NotMatched"},
+		{"a placeholder without parameter", []string{"EnableParameter", "true", "CommandContent", "echo {{a}}"}, 400, "Parameter.MissingValue"},
+		{"a placeholder of another name", []string{"EnableParameter", "true", "CommandContent", "echo {{a}}", "Parameters", `{"b":"secret"}`}, 403, "Parameter.NotMatched"},
+		{"a parameter name over 64 characters", []string{"EnableParameter", "true", "Parameters", `{"` + strings.Repeat("n", 65) + `":"secret"}`}, 403, "ParameterKey.ExceedLimit"},
+		{"a placeholder without name", []string{"EnableParameter", "true", "CommandContent", "echo {{ }}"}, 400, "CmdParam.EmptyKey"},
+		{"a placeholder whose name is none", []string{"EnableParameter", "true", "CommandContent", "echo {{a b}}"}, 400, "CmdParam.InvalidParamName"},
+		{"a placeholder with a name over 64 characters", []string{"EnableParameter", "true", "CommandContent", "echo {{" + strings.Repeat("n", 65) + "}}"}, 403, "CmdParamName.ExceedLimit"},
+		{"more than 20 placeholders", []string{"EnableParameter", "true", "CommandContent", manyPlaceholders}, 403, "CmdParamCount.ExceedLimit"},
+		{"a name over 128 characters", []string{"Name", strings.Repeat("x", 129)}, 403, "CmdName.ExceedLimit"},
+		{"a description over 512 characters", []string{"Description", strings.Repeat("x", 513)}, 403, "CmdDesc.ExceedLimit"},
+		{"a password name over 255 characters", []string{"WindowsPasswordName", strings.Repeat("x", 256)}, 403, "WindowsPasswordName.ExceedLimit"},
+		{"another user of Windows without password", []string{"InstanceId.1", "i-win", "Username", "deploy"}, 403, "WindowsPasswordName.Missed"},
+		{"instances by ID and by tag", []string{"ResourceTag.1.Key", "role"}, 400, "InvalidResourceTag.ConflictWithInstanceIds"},
+		{"a tag of instances without key", []string{"ResourceTag.1.Value", "web"}, 400, "MissingParameter.ResourceTagKey"},
+		{"a tag of instances whose key is none", []string{"ResourceTag.1.Key", "acs:x"}, 400, "InvalidResourceTagKey.Malformed"},
+		{"a tag of instances whose value is none", []string{"ResourceTag.1.Key", "x", "ResourceTag.1.Value", "http://x"}, 400, "InvalidResourceTagValue.Malformed"},
+		{"a tag of instances twice", []string{"ResourceTag.1.Key", "x", "ResourceTag.2.Key", "x"}, 400, "Duplicate.ResourceTagKey"},
+		{"more than 20 tags of instances", []string{"ResourceTag.21.Key", "x"}, 400, "NumberExceed.ResourceTags"},
 		{
 			"more than 10 parameters",
 			[]string{"EnableParameter", "true", "Parameters", `{"1":"","2":"","3":"","4":"","5":"","6":"","7":"","8":"","9":"","10":"","11":""}`},
-			400, "ParameterCount.ExceedLimit",
+			403, "ParameterCount.ExceedLimit",
 		},
-		{"a client token over 64 characters", []string{"ClientToken", strings.Repeat("x", 65)}, 400, "InvalidParameter.ClientToken"},
-		{"a client token that is not ASCII", []string{"ClientToken", "中"}, 400, "InvalidParameter.ClientToken"},
+		{"a client token over 64 characters", []string{"ClientToken", strings.Repeat("x", 65)}, 400, "InvalidClientToken.Malformed"},
+		{"a client token that is not ASCII", []string{"ClientToken", "中"}, 400, "InvalidClientToken.Malformed"},
 		{"a bad tag", []string{"Tag.1.Value", "x"}, 400, "MissingParameter.TagKey"},
 	}
 	for _, tt := range tests {
@@ -70,7 +89,7 @@ func TestRunCommandRefusals(t *testing.T) {
 			}
 		})
 	}
-	r.call(t, "RunCommand", "Type", "RunShellScript", "CommandContent", "true").wantCode(t, 400, "MissingParameter.InstanceId")
+	r.call(t, "RunCommand", "Type", "RunShellScript", "CommandContent", "true").wantCode(t, 400, "MissingParam.InstanceId")
 	if rows := r.call(t, list).rows(t); len(rows) != 0 {
 		t.Errorf("refused commands left %v", rows)
 	}
@@ -101,7 +120,7 @@ func TestClientTokenStartsOnce(t *testing.T) {
 	if ids(first) != ids(again) || first.object(t)["RequestId"] == again.object(t)["RequestId"] {
 		t.Errorf("first %s, again %s; want the same IDs and another RequestId", first.body, again.body)
 	}
-	submit("token", "false").wantCode(t, 400, "IdempotentParameterMismatch")
+	submit("token", "false").wantCode(t, 403, "IdempotentParameterMismatch")
 	if other := submit("other", "true"); ids(other) == ids(first) {
 		t.Error("another token started nothing")
 	}
@@ -154,9 +173,9 @@ func TestCreateAndInvokeCommand(t *testing.T) {
 	r.call(t, "InvokeCommand", "InstanceId.1", firstID, "CommandId", "c-0").wantCode(t, 404, "InvalidCmdId.NotFound")
 	r.call(t, "InvokeCommand", "InstanceId.1", firstID, "CommandId", created.CommandId, "Timeout", "9",
 		"Parameters", `{"greeting":"","name":""}`).wantCode(t, 400, "InvalidParam.Timeout")
-	r.call(t, "InvokeCommand", "InstanceId.1", firstID, "CommandId", created.CommandId).wantCode(t, 400, "Parameter.NotMatched")
+	r.call(t, "InvokeCommand", "InstanceId.1", firstID, "CommandId", created.CommandId).wantCode(t, 400, "Parameter.MissingValue")
 	r.call(t, "CreateCommand", "Type", "RunShellScript", "CommandContent", "dHJ1ZQ==").wantCode(t, 400, "MissingParameter.Name")
-	r.call(t, "CreateCommand", "Name", strings.Repeat("x", 129), "Type", "RunShellScript", "CommandContent", "dHJ1ZQ==").wantCode(t, 400, "InvalidParameter.Name")
+	r.call(t, "CreateCommand", "Name", strings.Repeat("x", 129), "Type", "RunShellScript", "CommandContent", "dHJ1ZQ==").wantCode(t, 403, "CmdName.ExceedLimit")
 	r.call(t, "CreateCommand", "Name", "x", "Type", "RunShellScript", "CommandContent", "echo plain").wantCode(t, 400, "CmdContent.DecodeError")
 }
 
