@@ -93,6 +93,17 @@ type InvocationResultStatus struct {
 	// +kubebuilder:validation:MaxItems=10000
 	History []InstanceResult `json:"history,omitempty"`
 
+	// outputSecrets are the Secrets of this namespace that hold all of the output, with spec.output.policy Secret. Each
+	// key is an instance ID, or INSTANCE.CONTAINER; earlier runs have run-SECONDS before it, the Unix time of their
+	// start, and a dot. An output is in one of them. They are deleted with the resource.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	OutputSecrets []string `json:"outputSecrets,omitempty"`
+
 	// truncated counts what did not fit in this status; absent when everything did.
 	//
 	// +optional

@@ -171,7 +171,7 @@ const (
 	OutputNone OutputPolicy = "None"
 	// OutputTail shows the last bytes of the output in the status.
 	OutputTail OutputPolicy = "Tail"
-	// OutputSecret keeps all of the output in a Secret owned by the resource.
+	// OutputSecret keeps all of the output in Secrets owned by the resource, and none of it in the status.
 	OutputSecret OutputPolicy = "Secret"
 )
 

@@ -246,6 +246,11 @@ func (in *InvocationResultStatus) DeepCopyInto(out *InvocationResultStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	if in.OutputSecrets != nil {
+		in, out := &in.OutputSecrets, &out.OutputSecrets
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.Truncated != nil {
 		in, out := &in.Truncated, &out.Truncated
 		*out = new(TruncatedStatus)

@@ -23,6 +23,7 @@ import (
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/controller"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/outputs"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/poller"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/projection"
 )
@@ -82,6 +83,7 @@ func Run(ctx context.Context, cluster *rest.Config, options Options) error {
 	reconciler := &controller.InvocationResultReconciler{
 		Client:   manager.GetClient(),
 		Engine:   engine,
+		Outputs:  outputs.Keeper{Reader: manager.GetAPIReader(), Writer: manager.GetClient()},
 		Recorder: manager.GetEventRecorder(name),
 		Clock:    clock.RealClock{},
 		Settings: controller.Settings{

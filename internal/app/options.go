@@ -44,8 +44,8 @@ const (
 	maxStatusBytes = 1 << 20
 )
 
-// outputPolicies in the order of how much they show, as far as this release goes.
-var outputPolicies = []v1alpha1.OutputPolicy{v1alpha1.OutputNone, v1alpha1.OutputTail}
+// outputPolicies in the order of how much they bring into the cluster.
+var outputPolicies = []v1alpha1.OutputPolicy{v1alpha1.OutputNone, v1alpha1.OutputTail, v1alpha1.OutputSecret}
 
 // Bind registers the flags with their defaults.
 func (o *Options) Bind(flags *flag.FlagSet) {
@@ -62,8 +62,8 @@ func (o *Options) Bind(flags *flag.FlagSet) {
 	flags.BoolVar(&o.MetricsSecure, "metrics-secure", true, "Serve metrics by HTTPS, to whom the API server allows to get /metrics.")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 for none.")
 	flags.IntVar(&o.MaxStatusBytes, "max-status-bytes", 96<<10, "The most bytes that a status may take, from 8192 to 1048576.")
-	flags.Func("default-output-policy", "What becomes of output where spec.output.policy is not set: None or Tail (default Tail).", policy(&o.DefaultOutputPolicy))
-	flags.Func("max-output-policy", "The most that spec.output.policy may show: None or Tail (default Tail).", policy(&o.MaxOutputPolicy))
+	flags.Func("default-output-policy", "What becomes of output where spec.output.policy is not set: None, Tail or Secret (default Tail).", policy(&o.DefaultOutputPolicy))
+	flags.Func("max-output-policy", "The most that spec.output.policy may ask for: None, Tail or Secret (default Tail). Secret needs the right to write Secrets: config/output-secrets.", policy(&o.MaxOutputPolicy))
 	flags.DurationVar(&o.DefaultTTL, "default-ttl", 0, "Delete completed resources that set no ttlSecondsAfterFinished after this long, such as 168h; 0 keeps them.")
 	flags.Float64Var(&o.APIQPS, "api-qps", 5, "The most calls a second to the ECS API, for each account and region.")
 	flags.IntVar(&o.APIBurst, "api-burst", 10, "The most calls at once to the ECS API, for each account and region.")
@@ -86,6 +86,9 @@ func (o *Options) Validate() error {
 	}
 	if o.APIBurst < 1 {
 		problems = append(problems, fmt.Errorf("--api-burst: %d must be at least 1", o.APIBurst))
+	}
+	if o.DefaultOutputPolicy == v1alpha1.OutputSecret && o.MaxOutputPolicy != v1alpha1.OutputSecret {
+		problems = append(problems, fmt.Errorf("--default-output-policy: Secret needs --max-output-policy=Secret, which is %s", o.MaxOutputPolicy))
 	}
 	if o.DefaultTTL < 0 {
 		problems = append(problems, fmt.Errorf("--default-ttl: %v must not be negative", o.DefaultTTL))

@@ -27,18 +27,18 @@ func TestFlagsThatAreWrong(t *testing.T) {
 		args []string
 		want string
 	}{
-		"endpoint with a path":      {[]string{"--ecs-endpoint=http://h/x"}, "--ecs-endpoint: must be an http(s) URL or a host"},
-		"endpoint of another kind":  {[]string{"--ecs-endpoint=ftp://h"}, "--ecs-endpoint: must be"},
-		"endpoint with a user":      {[]string{"--sts-endpoint=https://u:hunter2@h"}, "--sts-endpoint: must be"},
-		"endpoint with a query":     {[]string{"--ecs-endpoint=h?x=y"}, "--ecs-endpoint: must be"},
-		"status of a few bytes":     {[]string{"--max-status-bytes=100"}, "--max-status-bytes: 100 is outside 8192 to 1048576"},
-		"status beyond etcd":        {[]string{"--max-status-bytes=2000000"}, "--max-status-bytes: 2000000 is outside"},
-		"no calls":                  {[]string{"--api-qps=0"}, "--api-qps: 0 must be greater than 0"},
-		"no burst":                  {[]string{"--api-burst=0"}, "--api-burst: 0 must be at least 1"},
-		"negative time to live":     {[]string{"--default-ttl=-1h"}, "--default-ttl: -1h0m0s must not be negative"},
-		"unknown policy":            {[]string{"--max-output-policy=All"}, "must be one of [None Tail]"},
-		"policy of a later release": {[]string{"--default-output-policy=Secret"}, "must be one of [None Tail]"},
-		"several":                   {[]string{"--api-qps=0", "--api-burst=0"}, "--api-burst: 0"},
+		"endpoint with a path":         {[]string{"--ecs-endpoint=http://h/x"}, "--ecs-endpoint: must be an http(s) URL or a host"},
+		"endpoint of another kind":     {[]string{"--ecs-endpoint=ftp://h"}, "--ecs-endpoint: must be"},
+		"endpoint with a user":         {[]string{"--sts-endpoint=https://u:hunter2@h"}, "--sts-endpoint: must be"},
+		"endpoint with a query":        {[]string{"--ecs-endpoint=h?x=y"}, "--ecs-endpoint: must be"},
+		"status of a few bytes":        {[]string{"--max-status-bytes=100"}, "--max-status-bytes: 100 is outside 8192 to 1048576"},
+		"status beyond etcd":           {[]string{"--max-status-bytes=2000000"}, "--max-status-bytes: 2000000 is outside"},
+		"no calls":                     {[]string{"--api-qps=0"}, "--api-qps: 0 must be greater than 0"},
+		"no burst":                     {[]string{"--api-burst=0"}, "--api-burst: 0 must be at least 1"},
+		"negative time to live":        {[]string{"--default-ttl=-1h"}, "--default-ttl: -1h0m0s must not be negative"},
+		"unknown policy":               {[]string{"--max-output-policy=All"}, "must be one of [None Tail Secret]"},
+		"more by default than at most": {[]string{"--default-output-policy=Secret"}, "--default-output-policy: Secret needs --max-output-policy=Secret, which is Tail"},
+		"several":                      {[]string{"--api-qps=0", "--api-burst=0"}, "--api-burst: 0"},
 	} {
 		_, err := parse(t, test.args...)
 		if err == nil || !strings.Contains(err.Error(), test.want) {

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/ecs"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/fields"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -245,4 +247,28 @@ func (w *world) untilReason(t *testing.T, name, reason string) *v1alpha1.Invocat
 		ready := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionReady)
 		return ready != nil && ready.Reason == reason
 	})
+}
+
+// untilEvent waits for an event of the namespace with a reason, whose note holds a text.
+func (w *world) untilEvent(t *testing.T, reason, text string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	watcher, err := w.client.Watch(ctx, &corev1.EventList{}, client.InNamespace(w.namespace))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watcher.Stop()
+	var seen []string
+	for change := range watcher.ResultChan() {
+		event, ok := change.Object.(*corev1.Event)
+		if !ok {
+			t.Fatalf("watching events: %v", change.Object)
+		}
+		if event.Reason == reason && strings.Contains(event.Message, text) {
+			return
+		}
+		seen = append(seen, event.Reason+": "+event.Message)
+	}
+	t.Fatalf("no event %s with %q within %v, but:\n%s", reason, text, patience, strings.Join(seen, "\n"))
 }

@@ -38,6 +38,11 @@ type Engine interface {
 	Forget(owner poller.Owner)
 }
 
+// Outputs is what the reconciler needs of outputs.Keeper.
+type Outputs interface {
+	Keep(ctx context.Context, owner *v1alpha1.InvocationResult, keep projection.Keep) (secrets []string, err error)
+}
+
 // Settings are the operator's choices for all resources.
 type Settings struct {
 	Projection projection.Settings
@@ -51,6 +56,7 @@ type Settings struct {
 type InvocationResultReconciler struct {
 	Client   client.Client
 	Engine   Engine
+	Outputs  Outputs
 	Recorder events.EventRecorder
 	Clock    clock.PassiveClock
 	Settings Settings
@@ -111,14 +117,14 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 
 	memory.noteForced(result, now)
 	seen := r.observe(request, result, memory, now)
-	output := projection.Project(projection.Input{
-		Now:         now,
-		Generation:  result.Generation,
-		Spec:        &result.Spec,
-		Previous:    &result.Status,
-		Observation: observationOf(seen),
-		Settings:    r.Settings.Projection,
-	})
+	output := r.project(result, seen, now, nil)
+	secrets, err := r.keep(ctx, result, output.Keep, memory)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if len(secrets) > 0 {
+		output = r.project(result, seen, now, secrets)
+	}
 	unanswered := memory.forced != "" && askedAt(seen).Before(memory.forcedAt)
 	if memory.forced != "" && !unanswered {
 		output.Status.LastHandledReconcileAt = memory.forced
@@ -143,6 +149,19 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 		return now, nil
 	}
 	return earliest(wait, expiresAt(result, r.Settings.DefaultTTL)), nil
+}
+
+// project is the projection of what was seen, with the Secrets that hold outputs already.
+func (r *InvocationResultReconciler) project(result *v1alpha1.InvocationResult, seen poller.Snapshot, now time.Time, secrets []string) projection.Output {
+	return projection.Project(projection.Input{
+		Now:           now,
+		Generation:    result.Generation,
+		Spec:          &result.Spec,
+		Previous:      &result.Status,
+		Observation:   observationOf(seen),
+		OutputSecrets: secrets,
+		Settings:      r.Settings.Projection,
+	})
 }
 
 // observe declares what result wants to know and returns the newest that is known. Nothing is asked, and nothing

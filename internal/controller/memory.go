@@ -21,6 +21,11 @@ type memory struct {
 	// writtenVersion is the resource version of the last write, and writtenAt when that was.
 	writtenVersion string
 	writtenAt      time.Time
+	// kept are the digests of the outputs that Secrets hold, by key, and secrets their names. refusal is why the
+	// latest outputs were not kept, in the words of the event that told it.
+	kept    map[string]string
+	secrets []string
+	refusal string
 }
 
 // ahead says that the cache has not seen the last write yet. Judging a state older than one's own last word

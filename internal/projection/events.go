@@ -16,6 +16,9 @@ const (
 // the reasons of the condition Ready, and of Reconciling while an answer is overdue.
 const EventRunFailed = "RunFailed"
 
+// EventOutputNotKept is the reason of the event that tells of output which was to be kept in a Secret, and is not.
+const EventOutputNotKept = "OutputNotKept"
+
 // Event tells of a transition. Its note is at most 1,024 bytes, more than which the API server refuses.
 type Event struct {
 	Type   string
@@ -46,6 +49,9 @@ func (p *projection) events(v verdict, status *v1alpha1.InvocationResultStatus) 
 	}
 	if isTransient(v.overlay) && conditionReason(&p.previous, v1alpha1.ConditionReconciling) != v.overlay {
 		events = append(events, Event{Type: EventWarning, Reason: v.overlay, Note: summaries[v.overlay]})
+	}
+	if isCommandEnd(v.base) && !p.ended && p.wantsSecretInVain() {
+		events = append(events, Event{Type: EventWarning, Reason: EventOutputNotKept, Note: "spec.output.policy is Secret, which this operator's --max-output-policy does not allow: the output is neither kept nor shown"})
 	}
 	if v.base != v1alpha1.ReasonScheduled || p.suspended {
 		return events

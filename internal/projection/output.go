@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"slices"
 	"unicode/utf8"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
@@ -164,27 +163,37 @@ func (s *showable) from(start int) *v1alpha1.OutputStatus {
 	return &shown
 }
 
-// maxShown is how many bytes of each output may be shown. Secret shows what Tail does.
+// wantedPolicy is what the resource wants to become of the output, or the operator by default.
+func (p *projection) wantedPolicy() v1alpha1.OutputPolicy {
+	var wanted v1alpha1.OutputPolicy
+	if p.Spec.Output != nil {
+		wanted = p.Spec.Output.Policy
+	}
+	return cmp.Or(wanted, p.Settings.DefaultOutputPolicy, v1alpha1.OutputTail)
+}
+
+// wantsSecretInVain says whether the operator's limit forbids the Secret that is wanted.
+func (p *projection) wantsSecretInVain() bool {
+	limit := cmp.Or(p.Settings.MaxOutputPolicy, v1alpha1.OutputSecret)
+	return p.wantedPolicy() == v1alpha1.OutputSecret && limit != v1alpha1.OutputSecret
+}
+
+// policy is what becomes of the output, as far as the operator's limit goes. Where a Secret is wanted in vain the output
+// stays out of the cluster: whoever wants it in a Secret does not want it in the status.
+func (p *projection) policy() v1alpha1.OutputPolicy {
+	if p.Settings.MaxOutputPolicy == v1alpha1.OutputNone || p.wantsSecretInVain() {
+		return v1alpha1.OutputNone
+	}
+	return p.wantedPolicy()
+}
+
+// maxShown is how many bytes of each output may be shown.
 func (p *projection) maxShown() int {
-	ranks := []v1alpha1.OutputPolicy{v1alpha1.OutputNone, v1alpha1.OutputTail, v1alpha1.OutputSecret}
-	rank := func(policies ...v1alpha1.OutputPolicy) int {
-		for _, policy := range policies {
-			if i := slices.Index(ranks, policy); i >= 0 {
-				return i
-			}
-		}
-		return len(ranks)
-	}
-	wanted := p.Spec.Output
-	if wanted == nil {
-		wanted = &v1alpha1.OutputSpec{}
-	}
-	policy := rank(wanted.Policy, p.Settings.DefaultOutputPolicy, v1alpha1.OutputTail)
-	if min(policy, rank(p.Settings.MaxOutputPolicy)) == 0 {
+	switch {
+	case p.policy() != v1alpha1.OutputTail:
 		return 0
-	}
-	if wanted.MaxBytes > 0 {
-		return int(wanted.MaxBytes)
+	case p.Spec.Output != nil && p.Spec.Output.MaxBytes > 0:
+		return int(p.Spec.Output.MaxBytes)
 	}
 	return defaultMaxBytes
 }

@@ -47,7 +47,10 @@ type Input struct {
 	// Observation must belong to the question that Spec and Previous ask: spec.match while Previous.InvokeID is
 	// empty, the run itself from then on.
 	Observation Observation
-	Settings    Settings
+	// OutputSecrets are the Secrets that hold the outputs which an earlier Project of the same gave out to be kept;
+	// those that Previous names are known without.
+	OutputSecrets []string
+	Settings      Settings
 }
 
 // Observation is the newest state of the answers to the question, as the poller has it.
@@ -81,6 +84,8 @@ type Settings struct {
 type Output struct {
 	// Status may share memory with Input.Previous.
 	Status v1alpha1.InvocationResultStatus
+	// Keep are the outputs that belong in a Secret.
+	Keep Keep
 	// Events tell of what changed since the previous status.
 	Events []Event
 	// Finished: the observation is over, nothing is asked ever again unless somebody forces it.
@@ -123,6 +128,7 @@ func Project(in Input) Output {
 	if p.suspended {
 		return out
 	}
+	out.Keep = p.keep()
 	out.Finished = p.finished(&out.Status)
 	out.Slow = !out.Finished && slow(conditionReason(&out.Status, v1alpha1.ConditionCompleted))
 	out.AnswerFrom = p.answerFrom
@@ -213,6 +219,7 @@ func (p *projection) status(v verdict) v1alpha1.InvocationResultStatus {
 		ObservedSince:          timestamp(p.since),
 		Summary:                p.summary(),
 		StartTime:              p.startTime(),
+		OutputSecrets:          p.outputSecrets(),
 	}
 	if isCommandEnd(v.base) {
 		status.CompletionTime = p.completionTime()
