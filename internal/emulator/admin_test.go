@@ -1,6 +1,7 @@
 package emulator_test
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -9,35 +10,62 @@ import (
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
 )
 
+// admin is the admin API of a bench.
+type admin struct {
+	*testing.T
+	url string
+}
+
+func (b *bench) admin() admin {
+	b.Helper()
+	url, err := b.e.StartAdmin("127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	return admin{b.T, url}
+}
+
+func (a admin) do(method, path, body string, change ...func(*http.Request)) (int, string) {
+	a.Helper()
+	request, err := http.NewRequestWithContext(a.Context(), method, a.url+path, strings.NewReader(body))
+	if err != nil {
+		a.Fatal(err)
+	}
+	for _, c := range change {
+		c(request)
+	}
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+	if err != nil {
+		a.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		a.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+func (a admin) want(status int, method, path, body string) {
+	a.Helper()
+	if got, text := a.do(method, path, body); got != status {
+		a.Errorf("%s %s %s: %d %s, want %d", method, path, body, got, text, status)
+	}
+}
+
+// get decodes an answer.
+func (a admin) get(path string, into any) {
+	a.Helper()
+	status, text := a.do("GET", path, "")
+	if err := json.Unmarshal([]byte(text), into); status != http.StatusOK || err != nil {
+		a.Fatalf("GET %s: %d %s (%v)", path, status, text, err)
+	}
+}
+
 func TestAdmin(t *testing.T) {
 	b := newBench(t, emulator.Options{})
-	admin, err := b.e.StartAdmin("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	do := func(method, path, body string) (int, string) {
-		t.Helper()
-		request, err := http.NewRequestWithContext(t.Context(), method, admin+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = response.Body.Close() }()
-		text, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return response.StatusCode, string(text)
-	}
-	want := func(status int, method, path, body string) {
-		t.Helper()
-		if got, text := do(method, path, body); got != status {
-			t.Errorf("%s %s %s: %d %s, want %d", method, path, body, got, text, status)
-		}
-	}
+	a := b.admin()
+	do, want := func(method, path, body string) (int, string) { return a.do(method, path, body) }, a.want
 	r := b.raw(nil)
 
 	want(204, "POST", "/faults", `{"kind":"Error","count":1,"action":"DescribeInvocationResults","retryAfterMillis":250}`)

@@ -90,16 +90,10 @@ func denied(c *Call, action, policyType string, decision ram.Decision) *apiError
 }
 
 // resource is the ARN of something in the call's account and region.
-func (c *Call) resource(name string) string {
-	return "acs:ecs:" + firstOf(c.RegionID, "*") + ":" + c.AccountID + ":" + name
-}
+func (c *Call) resource(name string) string { return c.resourceIn(c.RegionID, name) }
 
-func (c *Call) resources(kind string, ids []string) []string {
-	arns := make([]string, len(ids))
-	for n, id := range ids {
-		arns[n] = c.resource(kind + "/" + id)
-	}
-	return arns
+func (c *Call) resourceIn(regionID, name string) string {
+	return "acs:ecs:" + firstOf(regionID, "*") + ":" + c.AccountID + ":" + name
 }
 
 // commandResources are the commands that a call names, and all of them if it names none.
@@ -108,25 +102,39 @@ func (e *Emulator) commandResources(c *Call) []string {
 	if i := e.named(c); i != nil && len(ids) == 0 {
 		ids = []string{i.Command.ID}
 	}
-	return c.resources("command", orAll(ids))
+	arns := make([]string, 0, 1)
+	for _, id := range orAll(ids) {
+		arns = append(arns, c.resource("command/"+id))
+	}
+	return arns
 }
 
 // instanceResources are the instances that a call names. If it names none they are all, as a policy that is limited
-// to instances is believed to see it, or with Options.AuthorizeByInvocation those of the invocation that it names.
+// to instances is believed to see it, or with Settings.AuthorizeByInvocation those of the invocation that it names.
 func (e *Emulator) instanceResources(c *Call) []string {
 	ids := slices.Concat(c.list("InstanceId"), nonEmpty(c.Parameter("InstanceId")))
 	if text := c.Parameter("InstanceIds"); text != "" {
 		// A text that is no list names nothing; the action refuses it.
 		_ = json.Unmarshal([]byte(text), &ids)
 	}
-	if i := e.named(c); i != nil && len(ids) == 0 && e.options.AuthorizeByInvocation {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		for _, r := range i.Rows {
+	invocation := e.named(c)
+	e.mu.LockToRead()
+	defer e.mu.Unlock()
+	if invocation != nil && len(ids) == 0 && e.settings.AuthorizeByInvocation {
+		for _, r := range invocation.Rows {
 			ids = append(ids, r.InstanceID)
 		}
 	}
-	return c.resources("instance", orAll(ids))
+	arns := make([]string, 0, len(ids)+1)
+	for _, id := range orAll(ids) {
+		regionID := c.RegionID
+		if i := e.instances[id]; i != nil && regionID == "" && i.AccountID == c.AccountID {
+			// The power actions need no RegionId: the instance knows its own.
+			regionID = i.RegionID
+		}
+		arns = append(arns, c.resourceIn(regionID, "instance/"+id))
+	}
+	return arns
 }
 
 // commandAndInstanceResources are what the page of DescribeInvocationResults lists, and what the actions that submit,
@@ -137,7 +145,7 @@ func (e *Emulator) commandAndInstanceResources(c *Call) []string {
 
 // named is the caller's invocation that the call names by InvokeId; nil if there is none.
 func (e *Emulator) named(c *Call) *invocation {
-	e.mu.Lock()
+	e.mu.LockToRead()
 	defer e.mu.Unlock()
 	if i := e.store.invocations[c.Parameter("InvokeId")]; i != nil && i.AccountID == c.AccountID && i.RegionID == c.RegionID {
 		return i

@@ -35,7 +35,7 @@ func (b *bench) as(policies ...ram.Policy) *raw {
 }
 
 func TestAuthorization(t *testing.T) {
-	b := newBench(t, emulator.Options{AuthorizeByInvocation: true})
+	b := newBench(t, emulator.Options{Settings: emulator.Settings{AuthorizeByInvocation: true}})
 	strict := newBench(t, emulator.Options{})
 	for _, e := range []*bench{b, strict} {
 		e.put(emulator.Scripted{ID: "t-1", CommandID: "c-1", Rows: []emulator.Row{{InstanceID: firstID}, {InstanceID: secondID}}})
@@ -96,6 +96,27 @@ func TestAuthorization(t *testing.T) {
 			true, true,
 		},
 		{"describing all instances", []ram.Policy{policy(ram.Allow, anyAction, "instance/"+firstID)}, "DescribeInstances", nil, false, false},
+		{
+			"stopping an instance, without a region",
+			[]ram.Policy{policy(ram.Allow, "ecs:StopInstance", "instance/"+thirdID)},
+			"StopInstance",
+			[]string{"RegionId", "", "InstanceId", thirdID},
+			true, true,
+		},
+		{
+			"stopping another instance, without a region",
+			[]ram.Policy{policy(ram.Allow, "ecs:StopInstance", "instance/"+thirdID)},
+			"StopInstance",
+			[]string{"RegionId", "", "InstanceId", secondID},
+			false, false,
+		},
+		{
+			"stopping an unknown instance, without a region",
+			[]ram.Policy{policy(ram.Allow, "ecs:StopInstance", "instance/i-x")},
+			"StopInstance",
+			[]string{"RegionId", "", "InstanceId", "i-x"},
+			false, false,
+		},
 		{"the regions", []ram.Policy{policy(ram.Allow, "ecs:DescribeRegions", "*")}, "DescribeRegions", nil, true, true},
 		{"the regions, not allowed", []ram.Policy{policy(ram.Allow, anyAction, "instance/*")}, "DescribeRegions", nil, false, false},
 		{"who I am needs no permission", nil, "GetCallerIdentity", []string{"Version", "2015-04-01"}, true, true},

@@ -30,10 +30,6 @@ type Options struct {
 	Roles []Role
 	// OIDCProviders may be added later with AddOIDCProvider.
 	OIDCProviders []OIDCProvider
-	// AuthorizeByInvocation judges a call that names an invocation and no instance by the instances of the invocation.
-	// Without it such a call asks for instance/*, which a policy for single instances does not allow. The vendor does
-	// not document which; the stricter one is the default.
-	AuthorizeByInvocation bool
 	// Instances may be added later with AddInstance. See NumberedInstances.
 	Instances []Instance
 	// RegionIDs are the regions that exist; empty is DefaultRegionIDs.

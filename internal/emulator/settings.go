@@ -58,6 +58,9 @@ type Settings struct {
 	// MaxCommands is how many commands an account keeps in a region; one more is refused with CmdCount.ExceedQuota.
 	// 0 is no limit. The vendor's depends on the account and is between 500 and 50,000.
 	MaxCommands int `json:"maxCommands,omitempty"`
+	// AuthorizeByInvocation judges a call that names an invocation and no instance by the instances of the invocation.
+	// Without it such a call asks for instance/*, which a policy for single instances does not allow.
+	AuthorizeByInvocation bool `json:"authorizeByInvocation,omitempty"`
 }
 
 func (s Settings) withDefaults() (Settings, error) {
