@@ -45,8 +45,8 @@ const (
 	FaultLosePage FaultKind = "LosePage"
 )
 
-// The kinds of fault that change the rows of DescribeInvocationResults, and meet no other action. None of these
-// shapes is documented; all have been seen of some API, or in the vendor's samples.
+// The kinds of fault that change the rows of DescribeInvocationResults, and meet no other action. The vendor
+// documents none of these shapes; the bare array of tags is in some of its samples, the others are for clients to bear.
 const (
 	// FaultBareTags makes Tags of a row an array, without the object around it.
 	FaultBareTags FaultKind = "BareTags"
