@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -40,6 +41,9 @@ func decode(node *yaml.Node, v reflect.Value, path string) error {
 	if node.Kind == yaml.AliasNode {
 		node = node.Alias
 	}
+	if document, ok := v.Addr().Interface().(json.Unmarshaler); ok && v.Type() != reflect.TypeFor[time.Time]() {
+		return decodeJSON(node, document, path)
+	}
 	switch v.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
@@ -58,6 +62,23 @@ func decode(node *yaml.Node, v reflect.Value, path string) error {
 	}
 	if !setScalar(node, v) {
 		return at(node, path, fmt.Sprintf("%q is %s", node.Value, complaint(v)))
+	}
+	return nil
+}
+
+// decodeJSON is for what has a form of its own, such as a policy of RAM: there the keys are the vendor's.
+func decodeJSON(node *yaml.Node, into json.Unmarshaler, path string) error {
+	var content any
+	err := node.Decode(&content)
+	var text []byte
+	if err == nil {
+		text, err = json.Marshal(content)
+	}
+	if err == nil {
+		err = into.UnmarshalJSON(text)
+	}
+	if err != nil {
+		return at(node, path, strings.Join(strings.Fields(err.Error()), " "))
 	}
 	return nil
 }

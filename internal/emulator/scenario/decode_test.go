@@ -19,7 +19,7 @@ regionIDs: [mars-1]
 instances:
 - &one {id: i-1, users: [me], status: Stopped}
 - {count: 2, agent: Silent}
-settings: {minRate: 1s, visibilityFirst: 200ms}
+settings: {minRate: 1s, visibilityFirst: 200ms, rowOrder: Shuffled, authorizeByInvocation: true}
 simulations:
 - {instanceID: "i-*", duration: 1m30s, sigma: 1, seed: 18446744073709551615, failRate: 0.25, exitCode: -1}
 quotas: [{perMinute: 7, omitRetryAfter: true}]
@@ -41,7 +41,10 @@ events:
 			{Instance: emulator.Instance{ID: "i-1", Users: []string{"me"}, Status: emulator.InstanceStopped}},
 			{Instance: emulator.Instance{Agent: emulator.AgentSilent}, Count: 2},
 		},
-		Settings: Settings{MinRate: time.Second, VisibilityFirst: 200 * time.Millisecond},
+		Settings: Settings{
+			MinRate: time.Second, VisibilityFirst: 200 * time.Millisecond,
+			Settings: emulator.Settings{RowOrder: emulator.OrderShuffled}, AuthorizeByInvocation: true,
+		},
 		Simulations: []emulator.Simulation{
 			{InstanceID: "i-*", Duration: 90 * time.Second, Sigma: 1, Seed: 1<<64 - 1, FailRate: 0.25, ExitCode: -1},
 		},
@@ -91,6 +94,8 @@ func TestParseRefuses(t *testing.T) {
 		{"no time", "invocations:\n- createdAt: yesterday", `"yesterday" is no time`},
 		{"number for output", "invocations:\n- rows: [{output: 5}]", `"5" is no text; put it in quotes, or give Base64`},
 		{"no Base64", "invocations:\n- rows: [{output: !!binary \"?\"}]", "Base64"},
+		{"policy", "roles:\n- name: r\n  policies:\n  - {Version: '1', Statement: [{Effect: Perhaps}]}", "line 4: roles[0].policies[0]: "},
+		{"no JSON", "oidcProviders:\n- jwks: {? [a] : b}", "line 2: oidcProviders[0].jwks: "},
 		{"secret", "accessKeys:\n- {id: a, secret: b}", "accessKeys[0].secret: this key is unknown"},
 		{"no secret", "accessKeys:\n- id: a", "accessKeys[0] needs id and secretEnv"},
 		{"no instance", "instances:\n- name: a", "instances[0]: give an id, or a count"},
@@ -132,17 +137,17 @@ func TestKeyOf(t *testing.T) {
 }
 
 // examples are the scenarios of the documentation.
-func examples(t testing.TB) map[string][]byte {
-	t.Helper()
+func examples(tb testing.TB) map[string][]byte {
+	tb.Helper()
 	files, err := filepath.Glob("../../../docs/examples/scenarios/*.yaml")
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no examples: %v", err)
+		tb.Fatalf("no examples: %v", err)
 	}
 	all := map[string][]byte{}
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		all[strings.TrimSuffix(filepath.Base(file), ".yaml")] = data
 	}

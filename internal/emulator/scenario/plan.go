@@ -71,6 +71,15 @@ func (v Event) actions() []action {
 	add(v.StopInstance != "", v.now("stop instance "+v.StopInstance, func(e *emulator.Emulator) error {
 		return e.SetInstanceStatus(v.StopInstance, emulator.InstanceStopped)
 	}))
+	add(v.RebootInstance != "", v.now("reboot instance "+v.RebootInstance, func(e *emulator.Emulator) error {
+		return e.RebootInstance(v.RebootInstance)
+	}))
+	add(v.RemoveInstance != "", v.now("remove instance "+v.RemoveInstance, func(e *emulator.Emulator) error {
+		return e.RemoveInstance(v.RemoveInstance)
+	}))
+	add(v.RestartAgent != "", v.now("restart the agent of "+v.RestartAgent, func(e *emulator.Emulator) error {
+		return e.RestartAgent(v.RestartAgent)
+	}))
 	if v.SetAgent != nil {
 		add(true, v.now(fmt.Sprintf("agent of %s is %s", v.SetAgent.InstanceID, v.SetAgent.Agent), func(e *emulator.Emulator) error {
 			return e.SetAgent(v.SetAgent.InstanceID, v.SetAgent.Agent)

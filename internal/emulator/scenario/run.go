@@ -31,8 +31,13 @@ func (s *Scenario) Configure(options *emulator.Options, getenv func(string) stri
 		}
 		options.AccessKeys = append(options.AccessKeys, emulator.AccessKey{
 			ID: key.ID, Secret: secret, AccountID: key.AccountID, Disabled: key.Disabled,
+			UserName: key.UserName, Policies: key.Policies,
 		})
 	}
+	options.Roles = slices.Concat(options.Roles, s.Roles)
+	options.OIDCProviders = slices.Concat(options.OIDCProviders, s.OIDCProviders)
+	options.Settings = s.Settings.Settings
+	options.AuthorizeByInvocation = s.Settings.AuthorizeByInvocation
 	options.Instances = s.instances(options.Instances)
 	options.Simulations = slices.Concat(s.Simulations, options.Simulations)
 	options.Quotas = slices.Concat(s.Quotas, options.Quotas)
@@ -71,7 +76,7 @@ func (s *Scenario) instances(all []emulator.Instance) []emulator.Instance {
 // checkEvents refuses events of instances that do not exist: they would fail an hour later.
 func (s *Scenario) checkEvents(instances []emulator.Instance) error {
 	for n, event := range s.Events {
-		id := cmp.Or(event.StartInstance, event.StopInstance)
+		id := cmp.Or(event.StartInstance, event.StopInstance, event.RebootInstance, event.RemoveInstance, event.RestartAgent)
 		if event.SetAgent != nil {
 			id = event.SetAgent.InstanceID
 		}

@@ -17,6 +17,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/ram"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -181,6 +182,9 @@ events:
 - {at: 4s, stopInstance: i-1}
 - {at: 5s, setAgent: {instanceID: i-2, agent: Silent}}
 - {at: 6s, startInstance: i-1}
+- {at: 6s, rebootInstance: i-1}
+- {at: 6s, restartAgent: i-1}
+- {at: 6s, removeInstance: i-1}
 - {at: 7s, advanceClock: 24h}
 - {at: 24h, throttle: 1h}
 `)
@@ -218,7 +222,8 @@ events:
 	}
 	want := []string{
 		`"step of t-1 on i-1"`, `outage`, `"step of t-1 on i-1"`, `"end of the outage"`, `"forget t-1"`, `"stop instance i-1"`,
-		`"agent of i-2 is Silent"`, `"start instance i-1"`, `"advance the clock by 24h0m0s"`, `"step of t-1 on i-1"`,
+		`"agent of i-2 is Silent"`, `"start instance i-1"`, `"reboot instance i-1"`, `"restart the agent of i-1"`,
+		`"remove instance i-1"`, `"advance the clock by 24h0m0s"`, `"step of t-1 on i-1"`,
 		`"step of t-1 on i-1" error="invocation \"t-1\" does not exist; submit or put it first"`,
 		`"fault Error"`, `"end of fault Error"`,
 	}
@@ -249,6 +254,8 @@ instances: [{count: 2, accountID: "42"}, {id: i-x}, {count: 1, regionID: mars-1}
 settings: {minRate: 1s, deliveryTimeout: 2s}
 quotas: [{perMinute: 5}]
 simulations: [{output: first}]
+roles: [{name: reader, policies: [{Version: "1", Statement: [{Effect: Allow, Action: "ecs:Describe*", Resource: ["*"]}]}]}, {name: nobody, policies: []}]
+oidcProviders: [{name: p, issuer: "https://example.com", clientIDs: [sts.aliyuncs.com], jwks: {keys: [{kty: EC, crv: P-256, x: MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4, y: 4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM, kid: a}]}}]
 `)
 	options := emulator.Options{
 		Instances:   []emulator.Instance{{ID: "i-emulator0000000002"}},
@@ -269,10 +276,16 @@ simulations: [{output: first}]
 	}
 	if diff := cmp.Diff([]emulator.Instance{
 		{ID: "i-emulator0000000002"},
-		{ID: "i-emulator0000000001", Name: "emulator-1", AccountID: "42"}, {ID: "i-emulator0000000003", Name: "emulator-3", AccountID: "42"},
-		{ID: "i-x"}, {ID: "i-emulator0000000004", Name: "emulator-4", RegionID: "mars-1"},
+		{ID: "i-emulator0000000001", Name: "emulator-1", AccountID: "42"},
+		{ID: "i-emulator0000000003", Name: "emulator-3", AccountID: "42"},
+		{ID: "i-x"},
+		{ID: "i-emulator0000000004", Name: "emulator-4", RegionID: "mars-1"},
 	}, options.Instances); diff != "" {
 		t.Error(diff)
+	}
+	if allow := options.Roles[0].Policies[0].Statement[0]; !slices.Equal(allow.Action, ram.Strings{"ecs:Describe*"}) || options.Roles[1].Policies == nil ||
+		!strings.Contains(string(options.OIDCProviders[0].JWKS), `"kid":"a"`) {
+		t.Errorf("the roles are %+v, the providers %+v", options.Roles, options.OIDCProviders)
 	}
 	if options.MinRate != time.Second || options.DeliveryTimeout != 2*time.Second || options.Quotas[0].PerMinute != 5 ||
 		options.Simulations[0].Output != "first" || options.Simulations[1].Output != "second" {
@@ -288,6 +301,7 @@ func TestConfigureRefuses(t *testing.T) {
 		{"instance twice", "instances: [{id: i-1}, {id: i-1}]", `"i-1" is empty or taken`},
 		{"strange status", "instances: [{id: i-1, status: Broken}]", `status "Broken"`},
 		{"invocation of no region", "invocations: [{id: t-1, regionID: mars-1}]", `invocations[0]: region "mars-1"`},
+		{"settings", "settings: {rowOrder: Random}", `row order "Random"`},
 		{"negative quota", "quotas: [{perMinute: -1}]", "negative"},
 		{"event without instance", "events: [{}, {stopInstance: i-1}]", "events[0] has 0 actions"},
 		{"event of no instance", "events: [{stopInstance: i-1}]", `events[0]: instance "i-1" does not exist`},

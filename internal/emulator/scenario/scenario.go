@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/ram"
 )
 
 // Scenario is the content of a file. Types of the emulator mean what they say there; a key is the name of the field
@@ -17,9 +18,12 @@ type Scenario struct {
 	// RegionIDs exist besides those that the emulator has anyway.
 	RegionIDs  []string
 	AccessKeys []AccessKey
-	Instances  []Instances
-	Settings   Settings
-	Quotas     []emulator.Quota
+	// Roles and OIDCProviders come besides those that are there; their policies are the vendor's documents.
+	Roles         []emulator.Role
+	OIDCProviders []emulator.OIDCProvider
+	Instances     []Instances
+	Settings      Settings
+	Quotas        []emulator.Quota
 	// Simulations come before all others.
 	Simulations []emulator.Simulation
 	Invocations []Invocation
@@ -33,6 +37,9 @@ type AccessKey struct {
 	SecretEnv string
 	AccountID string
 	Disabled  bool
+	// UserName and Policies make it the key of a RAM user, who may do what the policies allow.
+	UserName string
+	Policies []ram.Policy
 }
 
 // Instances are one instance, or Count alike.
@@ -45,6 +52,9 @@ type Instances struct {
 
 // Settings are what else can be set. A zero value leaves it as it is.
 type Settings struct {
+	emulator.Settings
+	AuthorizeByInvocation bool
+
 	MinRate         time.Duration
 	DeliveryTimeout time.Duration
 	VisibilityFirst time.Duration
@@ -87,7 +97,12 @@ type Event struct {
 	At            time.Duration
 	StartInstance string
 	StopInstance  string
-	SetAgent      *SetAgent
+	// RebootInstance ends what runs there, and begins the runs of its boot.
+	RebootInstance string
+	RemoveInstance string
+	// RestartAgent ends what runs on the instance with this ID, with ClientRestarted.
+	RestartAgent string
+	SetAgent     *SetAgent
 	// Throttle refuses all calls for so long, with Throttling.User.
 	Throttle time.Duration
 	Fault    *Fault
