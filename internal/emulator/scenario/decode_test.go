@@ -43,7 +43,7 @@ events:
 		},
 		Settings: Settings{
 			MinRate: time.Second, VisibilityFirst: 200 * time.Millisecond,
-			Settings: emulator.Settings{RowOrder: emulator.OrderShuffled}, AuthorizeByInvocation: true,
+			Settings: emulator.Settings{RowOrder: emulator.OrderShuffled, AuthorizeByInvocation: true},
 		},
 		Simulations: []emulator.Simulation{
 			{InstanceID: "i-*", Duration: 90 * time.Second, Sigma: 1, Seed: 1<<64 - 1, FailRate: 0.25, ExitCode: -1},

@@ -37,7 +37,6 @@ func (s *Scenario) Configure(options *emulator.Options, getenv func(string) stri
 	options.Roles = slices.Concat(options.Roles, s.Roles)
 	options.OIDCProviders = slices.Concat(options.OIDCProviders, s.OIDCProviders)
 	options.Settings = s.Settings.Settings
-	options.AuthorizeByInvocation = s.Settings.AuthorizeByInvocation
 	options.Instances = s.instances(options.Instances)
 	options.Simulations = slices.Concat(s.Simulations, options.Simulations)
 	options.Quotas = slices.Concat(s.Quotas, options.Quotas)

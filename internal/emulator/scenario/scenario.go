@@ -53,7 +53,6 @@ type Instances struct {
 // Settings are what else can be set. A zero value leaves it as it is.
 type Settings struct {
 	emulator.Settings
-	AuthorizeByInvocation bool
 
 	MinRate         time.Duration
 	DeliveryTimeout time.Duration
