@@ -152,6 +152,14 @@ func (c *Call) knownEncoding() string {
 	return ""
 }
 
+// defaultUser is who runs commands of a type that name nobody.
+func defaultUser(commandType string) string {
+	if commandType == shellScript {
+		return defaultUsername
+	}
+	return windowsUsername
+}
+
 // content decodes CommandContent.
 func content(c *Call, encoding string) ([]byte, error) {
 	text := c.Parameter("CommandContent")

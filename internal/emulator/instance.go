@@ -135,14 +135,6 @@ func (i Instance) beats() bool {
 		(i.Agent == AgentOnline || i.Agent == AgentSilent || i.Agent == AgentUnresponsive || i.Agent == AgentUpgrading)
 }
 
-// defaultUser is who runs commands that name nobody.
-func (i Instance) defaultUser() string {
-	if i.OSType == OSWindows {
-		return windowsUsername
-	}
-	return defaultUsername
-}
-
 // AddInstance adds an instance. It fails if the region does not exist or the ID is taken.
 func (e *Emulator) AddInstance(i Instance) error {
 	i = i.withDefaults(e.options.RegionIDs)

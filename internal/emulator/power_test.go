@@ -179,7 +179,7 @@ func TestWindows(t *testing.T) {
 		{"PowerShell", func(r *ecs.RunCommandRequest) { r.Type = "RunPowerShellScript" }, "Success", "", "System", "system32"},
 		{"another directory", func(r *ecs.RunCommandRequest) { r.WorkingDir = `c:\WINDOWS` }, "Success", "", "System", "windows"},
 		{"a directory without drive", func(r *ecs.RunCommandRequest) { r.WorkingDir = `\Windows` }, "Success", "", "System", "windows"},
-		{"a shell script", func(r *ecs.RunCommandRequest) { r.Type = "RunShellScript" }, "Invalid", "CommandNotApplicable", "System", ""},
+		{"a shell script", func(r *ecs.RunCommandRequest) { r.Type = "RunShellScript" }, "Invalid", "CommandNotApplicable", "root", ""},
 		{"root", func(r *ecs.RunCommandRequest) { r.Username, r.WindowsPasswordName = "root", "p" }, "Invalid", "AccountNotExists", "root", ""},
 		{"a directory that is not there", func(r *ecs.RunCommandRequest) { r.WorkingDir = `D:\data` }, "Invalid", "DirectoryNotExists", "System", ""},
 	}

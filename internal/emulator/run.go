@@ -92,7 +92,9 @@ func (e *Emulator) preflight(r *row, target *instance) *ending {
 		return &endNoText
 	case needsNewSchedules(i.Frequency) && !sinceSchedules.includes(state.Instance):
 		return endTooOld(sinceSchedules, state.Instance, "schedule")
-	case r.Username != state.defaultUser() && !slices.Contains(state.Users, r.Username):
+	case i.inContainer():
+		return e.enterContainer(r, state.Instance)
+	case i.Username != defaultUser(i.Command.Type) && !slices.Contains(state.Users, i.Username):
 		return &endNoAccount
 	}
 	return nil

@@ -31,11 +31,20 @@ func (e *Emulator) prepare(r *row, target *instance) (process.Spec, *ending, err
 	if err != nil {
 		return process.Spec{}, nil, err
 	}
-	directory, end := place.workingDirectory(i.WorkingDir, state.OSType)
-	if end != nil {
-		return process.Spec{}, end, nil
+	launcher, extension, username := i.Launcher, "", i.Username
+	var directory string
+	if i.inContainer() {
+		// The default user and working directory of the container, and no interpreter but its shell.
+		if directory, err = e.furnishContainer(r, &place); err != nil {
+			return process.Spec{}, nil, err
+		}
+		username, launcher = defaultUsername, firstOf(launcher, "/bin/sh {{ACS::ScriptFileName}}")
+	} else {
+		var end *ending
+		if directory, end = place.workingDirectory(i.WorkingDir, state.OSType); end != nil {
+			return process.Spec{}, end, nil
+		}
 	}
-	launcher, extension := i.Launcher, ""
 	if match := scriptFileParam.FindStringSubmatch(launcher); match != nil {
 		extension = match[1]
 	}
@@ -47,7 +56,7 @@ func (e *Emulator) prepare(r *row, target *instance) (process.Spec, *ending, err
 		launcher = scriptFileParam.ReplaceAllLiteralString(launcher, quote(script))
 	}
 	environment := map[string]string{
-		"HOME": place.home, "PWD": directory, "TMPDIR": place.temporary, "USER": r.Username, "LOGNAME": r.Username,
+		"HOME": place.home, "PWD": directory, "TMPDIR": place.temporary, "USER": username, "LOGNAME": username,
 		"SHELL": "/bin/sh", "LANG": "C.UTF-8",
 		"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	}

@@ -52,7 +52,7 @@ func newInvocation(c *Call, cmd *command) (*invocation, error) {
 	i := &invocation{
 		ID: newID("t-emu"), AccountID: c.AccountID, RegionID: c.RegionID,
 		ResourceGroupID: c.Parameter("ResourceGroupId"), Command: cmd, Frequency: c.Parameter("Frequency"),
-		Username: c.Parameter("Username"), WorkingDir: firstOf(c.Parameter("WorkingDir"), cmd.WorkingDir),
+		Username: firstOf(c.Parameter("Username"), defaultUser(cmd.Type)), WorkingDir: firstOf(c.Parameter("WorkingDir"), cmd.WorkingDir),
 		Launcher: firstOf(c.Parameter("Launcher"), cmd.Launcher), Timeout: cmd.Timeout,
 		ContainerID: c.Parameter("ContainerId"), ContainerName: c.Parameter("ContainerName"),
 		OSSDelivery: c.Parameter("OssOutputDelivery"),
@@ -68,6 +68,9 @@ func newInvocation(c *Call, cmd *command) (*invocation, error) {
 	}
 	if utf8.RuneCountInString(c.Parameter("WindowsPasswordName")) > maxUsername {
 		return nil, refuse("WindowsPasswordName.ExceedLimit")
+	}
+	if err := checkContainerForm(i.ContainerID, i.ContainerName); err != nil {
+		return nil, err
 	}
 	var err error
 	if i.TerminationMode, err = terminationMode(c, cmd.TerminationMode); err != nil {
@@ -205,12 +208,9 @@ func (e *Emulator) submit(c *Call, i *invocation, keepCommand bool, answer submi
 		e.submitted[key] = submitted{parameters, answer}
 	}
 	i.Created = e.now()
-	username := i.Username
-	i.Username = firstOf(username, targets[0].defaultUser())
 	e.store.addInvocation(i)
 	for n, target := range targets {
 		r := newRow(i, target.ID)
-		r.Username = firstOf(username, target.defaultUser())
 		r.VisibleAt = i.Created.Add(e.lag.of(n))
 		e.store.addRow(i, r)
 		e.launch(i, r, target, plan)
@@ -221,7 +221,7 @@ func (e *Emulator) submit(c *Call, i *invocation, keepCommand bool, answer submi
 func newRow(i *invocation, instanceID string) *row {
 	r := &row{UpdatedAt: i.Created, Row: Row{
 		InvokeID: i.ID, InstanceID: instanceID, CommandID: i.Command.ID, InvocationStatus: StatusPending,
-		Launcher: i.Launcher, TerminationMode: i.TerminationMode,
+		Username: i.Username, Launcher: i.Launcher, TerminationMode: i.TerminationMode,
 		ContainerID: i.ContainerID, ContainerName: i.ContainerName,
 	}}
 	if i.OSSDelivery != "" {
