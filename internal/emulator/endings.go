@@ -72,6 +72,9 @@ var endsByCause = map[error]ending{
 	errInstanceReleased: endVanished, errAgentRestart: endAgentGone,
 }
 
+// exitKilled is the exit code of a script that SIGKILL ended.
+const exitKilled = 128 + 9
+
 // endOf is the ending of a script that was started: its exit code if it ended by itself, else why it did not.
 func endOf(exitCode int, err, cause error) ending {
 	code := int64(exitCode)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/process"
 )
 
 // The values of Instance.OSType, as DescribeInstances words them.
@@ -163,6 +165,7 @@ func (e *Emulator) RemoveInstance(instanceID string) error {
 		return unknownInstance(instanceID)
 	}
 	delete(e.instances, instanceID)
+	e.endProcesses(*i)
 	i.seen.released = true
 	i.tell()
 	return nil
@@ -234,9 +237,22 @@ func (e *Emulator) applyChange(i *instance, change func(*instance)) error {
 	if i.beats() {
 		changed.HeartbeatAt = e.now()
 	}
+	if changed.seen.stops != i.seen.stops || changed.seen.restarts != i.seen.restarts {
+		e.endProcesses(*i)
+	}
 	*i = changed
 	i.tell()
 	return nil
+}
+
+// endProcesses ends what scripts left behind on an instance that loses its power. The caller holds e.mu.
+func (e *Emulator) endProcesses(i instance) {
+	if e.closed {
+		// Close ends them all, and waits for no goroutine that begins now.
+		return
+	}
+	marker := e.marker(i)
+	e.runs.Go(func() { process.KillMarked(marker) })
 }
 
 // tell wakes whoever waits for the instance to change. The caller holds e.mu.

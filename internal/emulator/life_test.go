@@ -127,7 +127,7 @@ func TestTimeoutKillsTheProcessTree(t *testing.T) {
 	fake := clocktesting.NewFakeClock(time.Now().Truncate(time.Second))
 	b := newBench(t, emulator.Options{Clock: fake})
 	invokeID := b.run("sleep 1000 & echo $!; echo started; wait", func(r *ecs.RunCommandRequest) {
-		r.Timeout = requests.NewInteger(30)
+		r.Timeout, r.TerminationMode = requests.NewInteger(30), "ProcessTree"
 	})
 	running := b.row(invokeID, firstID, "printing", func(r emulator.Row) bool { return strings.Contains(string(r.Output), "started") })
 	if running.InvocationStatus != emulator.StatusRunning || running.ExitCode != nil || !running.FinishedTime.IsZero() || running.Repeats != 0 {

@@ -103,6 +103,8 @@ func (e *Emulator) preflight(r *row, target *instance) *ending {
 // execute runs the script of a row that was delivered, and returns how it ended; nil if the run was stopped
 // before it started.
 func (e *Emulator) execute(ctx context.Context, r *row, target *instance) *ending {
+	// From here on, what happens to the instance ends the run.
+	since := e.look(target).seen
 	prepared, end, err := e.runner(r.invocation.Command, target.ID).prepare(r, target)
 	if err != nil {
 		e.log.Error("a command cannot be started", "InvokeId", r.invocation.ID, "InstanceId", target.ID, "error", err)
@@ -124,7 +126,7 @@ func (e *Emulator) execute(ctx context.Context, r *row, target *instance) *endin
 	// Made before the row says Running: whoever moves a fake clock may go by the row.
 	timeout := e.clock.NewTimer(r.invocation.Timeout)
 	defer timeout.Stop()
-	since, end, ok := e.begin(r, target, output)
+	end, ok := e.begin(r, target, output)
 	if !ok {
 		return end
 	}
@@ -137,26 +139,29 @@ func (e *Emulator) execute(ctx context.Context, r *row, target *instance) *endin
 	ended := prepared.run(ctx, io.MultiWriter(output, export))
 	cancel(nil)
 	<-watching
+	if err := e.look(target).interruption(since); err != nil && ended.exitCode != nil && *ended.exitCode == exitKilled {
+		// What ends the processes of an instance without power may come to the script before its own end does.
+		ended = endsByCause[err]
+	}
 	return &ended
 }
 
-// begin makes the row Running, unless it was stopped in the meantime or the instance is busy. It returns what had
-// happened to the instance by then: from here on, what happens to it ends the run.
-func (e *Emulator) begin(r *row, target *instance, output *process.Output) (since events, end *ending, ok bool) {
+// begin makes the row Running, unless it was stopped in the meantime or the instance is busy.
+func (e *Emulator) begin(r *row, target *instance, output *process.Output) (end *ending, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if Terminal(r.InvocationStatus) {
-		return events{}, nil, false
+		return nil, false
 	}
 	if limit := e.settings.MaxActiveTasks; limit > 0 && target.active >= limit {
-		return events{}, &endTooMany, false
+		return &endTooMany, false
 	}
 	target.active++
 	target.InvocationCount++
 	target.LastInvokedAt = e.now()
 	r.start(e.now())
 	r.printing = output
-	return target.seen, nil, true
+	return nil, true
 }
 
 // rest is the reverse of begin.

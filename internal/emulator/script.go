@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -60,11 +61,22 @@ func (e *Emulator) prepare(r *row, target *instance) (process.Spec, *ending, err
 		"SHELL": "/bin/sh", "LANG": "C.UTF-8",
 		"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 	}
-	spec := process.Spec{Script: script, Launcher: launcher, Dir: directory, Run: e.id + "/" + i.ID + "/" + state.ID}
+	spec := process.Spec{Script: script, Launcher: launcher, Dir: directory, Run: e.marker(state) + i.ID, Spare: i.spares}
 	for _, name := range slices.Sorted(maps.Keys(environment)) {
 		spec.Env = append(spec.Env, name+"="+environment[name])
 	}
 	return spec, nil, nil
+}
+
+// marker begins the names of all runs of an instance since its last boot, as the emulator marks their processes.
+func (e *Emulator) marker(i instance) string {
+	return fmt.Sprintf("%s/%s/%d/", e.id, i.ID, i.seen.boots)
+}
+
+// spares says whether the descendants of a script live on when it is ended. The TerminationMode decides that for a stop
+// and a timeout; nothing outlives its instance.
+func (i *invocation) spares(cause error) bool {
+	return i.TerminationMode == terminateProcess && (errors.Is(cause, errStopped) || errors.Is(cause, errTimeout))
 }
 
 // place is where the files of an instance are on this machine.

@@ -27,6 +27,9 @@ type Spec struct {
 	Env []string
 	// Run names this run in Marker; no other has the same.
 	Run string
+	// Spare, if set, says by the cause of the context that ended the run whether its descendants live on. They have no
+	// standard output any more.
+	Spare func(cause error) bool
 	// Output receives standard output and standard error, merged in the order of writing.
 	Output io.Writer
 }
@@ -37,7 +40,8 @@ var ErrKilled = errors.New("the script was killed before it ended by itself")
 // Run runs the script until it ends or ctx does, and returns its exit code, 128 plus the number of the
 // signal if one ended it. When Run returns, the script's process group is gone; when ctx ended the run, so
 // is every descendant that left the group. A descendant that left it survives a script that ended by itself,
-// as a daemon does on a real instance; KillMarked ends it.
+// as a daemon does on a real instance, and all of them survive one that was ended while Spare held; KillMarked ends
+// them.
 func Run(ctx context.Context, spec Spec) (exitCode int, err error) {
 	argv, err := command(spec)
 	if err != nil {
@@ -74,17 +78,20 @@ func Run(ctx context.Context, spec Spec) (exitCode int, err error) {
 		_ = cmd.Wait()
 	}()
 
-	killed := false
+	killed, spared := false, false
 	select {
 	case <-exited:
 	case <-ctx.Done():
-		killed = true
-		killGroup(cmd.Process.Pid)
+		killed, spared = true, spec.Spare != nil && spec.Spare(context.Cause(ctx))
+		// Not yet reaped, so the ID is still its own.
+		_ = cmd.Process.Kill()
 		<-exited
 	}
-	// What the script left in its group ends with it, or it would hold the pipe open for ever.
-	killGroup(cmd.Process.Pid)
-	if killed {
+	if !spared {
+		// What the script left in its group ends with it.
+		killGroup(cmd.Process.Pid)
+	}
+	if killed && !spared {
 		KillMarked(mark)
 	}
 	drain(reader, copied, spec.Output)

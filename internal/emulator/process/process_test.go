@@ -116,8 +116,54 @@ func TestRunKillsTheWholeTree(t *testing.T) {
 			t.Errorf("process %d is still alive", pid)
 		}
 	}
-	if left := marked(spec.Run); len(left) != 0 {
-		t.Errorf("processes %v of the run are left", left)
+	for pid, marker := range marked() {
+		if strings.HasPrefix(marker, spec.Run) {
+			t.Errorf("process %d of the run is left", pid)
+		}
+	}
+}
+
+// Spared, the same two live on, and hold up nothing; later they can still be found.
+func TestRunSparesChildren(t *testing.T) {
+	spec, output := newSpec(t, `sleep 1000 & echo $!; setsid sh -c 'echo $$; sleep 1000' & wait`)
+	cause := errors.New("stopped by somebody")
+	spec.Spare = func(err error) bool { return errors.Is(err, cause) }
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	lines := make(chan struct{}, 2)
+	spec.Output = writerFunc(func(p []byte) {
+		_, _ = output.Write(p)
+		for range bytes.Count(p, []byte("\n")) {
+			lines <- struct{}{}
+		}
+	})
+	go func() {
+		<-lines
+		<-lines
+		cancel(cause)
+	}()
+	if _, err := Run(ctx, spec); !errors.Is(err, ErrKilled) {
+		t.Fatalf("error %v, want ErrKilled", err)
+	}
+	text, _ := output.Snapshot()
+	pids := strings.Fields(string(text))
+	if len(pids) != 2 {
+		t.Fatalf("output %q, want two process IDs", text)
+	}
+	for _, spared := range []bool{true, false} {
+		if !spared {
+			KillMarked(spec.Run)
+		}
+		for _, field := range pids {
+			pid, err := strconv.Atoi(field)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// A process that was killed may be on its way out still: it runs no more once it cannot be found.
+			if _, found := marked()[pid]; found != spared {
+				t.Errorf("process %d is found: %v, want %v", pid, found, spared)
+			}
+		}
 	}
 }
 
