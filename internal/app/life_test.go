@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
@@ -69,6 +70,43 @@ func TestADeletedResultIsAskedForNoMore(t *testing.T) {
 	w.untilCalled(t, "t-kept", 3)
 	if n := w.calls("t-deleted"); n != 0 {
 		t.Errorf("a deleted result cost %d calls", n)
+	}
+}
+
+// With the real garbage collector and namespace controller: a result goes with its Secrets, a namespace with its
+// results, at once, and nothing is asked for any more.
+func TestDeletionLeavesNothingBehind(t *testing.T) {
+	other := controlPlane.NewNamespace(t)
+	w := newSecretWorld(t, other)
+	controlPlane.RunControllers(t)
+	w.script(t, "t-collected", printed(1))
+	w.apply(t, "collected", fmt.Sprintf("{regionID: %s, invokeID: t-collected, output: {policy: Secret}}", region))
+	result := w.untilReason(t, "collected", v1alpha1.ReasonSucceeded)
+	if len(result.Status.OutputSecrets) != 1 {
+		t.Fatalf("the status names the Secrets %v, want one", result.Status.OutputSecrets)
+	}
+	w.run(t, "delete", "ir", "collected")
+	w.run(t, "wait", "secret/"+result.Status.OutputSecrets[0], "--for=delete", "--timeout=90s")
+
+	w.script(t, "t-going", running(1))
+	w.apply(t, "going", fmt.Sprintf("{regionID: %s, invokeID: t-going, output: {policy: Secret}, polling: {maxIntervalSeconds: 1, minIntervalSeconds: 1}}", region))
+	w.untilReason(t, "going", v1alpha1.ReasonRunning)
+	w.script(t, "t-elsewhere", running(1))
+	elsewhere := &v1alpha1.InvocationResult{
+		ObjectMeta: metav1.ObjectMeta{Namespace: other, Name: "elsewhere"},
+		Spec: v1alpha1.InvocationResultSpec{
+			RegionID: region, InvokeID: "t-elsewhere", Polling: &v1alpha1.PollingSpec{MinIntervalSeconds: 1, MaxIntervalSeconds: 1},
+		},
+	}
+	if err := w.client.Create(t.Context(), elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	w.run(t, "delete", "namespace", w.namespace, "--timeout=90s")
+	w.untilCalled(t, "t-elsewhere", w.calls("t-elsewhere")+2)
+	asked := w.calls("t-going")
+	w.untilCalled(t, "t-elsewhere", w.calls("t-elsewhere")+3)
+	if late := w.calls("t-going") - asked; late > 0 {
+		t.Errorf("a result of a namespace that is gone was asked for %d times", late)
 	}
 }
 

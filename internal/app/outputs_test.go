@@ -19,10 +19,11 @@ import (
 )
 
 // newSecretWorld makes a world whose operator may write Secrets, by the role of config/output-secrets bound in its
-// namespace alone, and runs.
-func newSecretWorld(t *testing.T) *world {
+// namespace alone, and runs. It watches other namespaces besides.
+func newSecretWorld(t *testing.T, others ...string) *world {
 	t.Helper()
 	w := newWorld(t)
+	w.options.WatchNamespaces = append(w.options.WatchNamespaces, others...)
 	w.options.MaxOutputPolicy = v1alpha1.OutputSecret
 	manifests, err := os.ReadFile(filepath.Join(testenv.Root(), "config", "output-secrets", "role.yaml"))
 	if err != nil {
@@ -113,7 +114,7 @@ func TestOutputThatCannotBeKept(t *testing.T) {
 		},
 		"not allowed by the operator": {newWorld: newRunningWorld, want: "--max-output-policy does not allow"},
 		"a Secret of somebody else": {
-			newWorld: newSecretWorld,
+			newWorld: func(t *testing.T) *world { return newSecretWorld(t) },
 			before: func(t *testing.T, w *world, result *v1alpha1.InvocationResult) {
 				foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "kept-output-" + string(result.UID)[:8]}, StringData: map[string]string{"mine": "untouched"}}
 				if err := w.client.Create(t.Context(), foreign); err != nil {

@@ -33,7 +33,7 @@ const (
 const startTimeout = 2 * time.Minute
 
 // ControlPlane is a running kube-apiserver and etcd with the operator's manifests applied. No controllers
-// run in it: the Deployment of the operator is accepted and nothing more.
+// run in it, but for those of RunControllers: the Deployment of the operator is accepted and nothing more.
 type ControlPlane struct {
 	// Admin may do anything.
 	Admin *rest.Config
