@@ -131,9 +131,9 @@ func (e *Emulator) deleteCommand(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, i := range e.store.scope(c.AccountID, c.RegionID).invocations {
+	for _, i := range e.store.scope(scopeKey{c.AccountID, c.RegionID}).findInvocations(keysOf(cmd.ID, "", "", nil)) {
 		unfinished := func(r *row) bool { return !Terminal(r.InvocationStatus) }
-		if i.Command.ID == cmd.ID && slices.ContainsFunc(i.Rows, unfinished) {
+		if slices.ContainsFunc(i.Rows, unfinished) {
 			return nil, refuse("InvalidStatus.CmdIdInUse")
 		}
 	}

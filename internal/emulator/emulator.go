@@ -97,7 +97,9 @@ func New(options Options) (*Emulator, error) {
 
 // fill adds what the options name.
 func (e *Emulator) fill() error {
-	err := errors.Join(e.SetQuotas(e.options.Quotas...), e.SetSettings(e.options.Settings))
+	err := errors.Join(
+		e.SetQuotas(e.options.Quotas...), e.SetSettings(e.options.Settings), e.SetRetention(e.options.Retention),
+	)
 	for _, role := range e.options.Roles {
 		err = errors.Join(err, e.AddRole(role))
 	}

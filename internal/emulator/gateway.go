@@ -135,6 +135,7 @@ func (e *Emulator) answer(c *Call, w http.ResponseWriter, r *http.Request) (any,
 	if err := e.checkRegion(c, op); err != nil {
 		return nil, err
 	}
+	e.forgetExpired()
 	if err := e.authorize(c, op); err != nil {
 		return nil, err
 	}

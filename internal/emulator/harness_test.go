@@ -62,6 +62,9 @@ func newBench(t *testing.T, options emulator.Options) *bench {
 		if err := e.Close(); err != nil {
 			t.Errorf("closing: %v", err)
 		}
+		if err := e.CheckIndexes(); err != nil {
+			t.Errorf("after the test: %v", err)
+		}
 	})
 	return b
 }

@@ -104,6 +104,15 @@ func (e *Emulator) describeInvocations(c *Call) (any, error) {
 	return answer, nil
 }
 
+// keys are those of the index of invocations for f.
+func (f invocationFilter) keys() []indexKey {
+	keys := keysOf(f.CommandID, f.ResourceGroupID, "", f.Tags)
+	if f.Status != "" {
+		keys = append(keys, recordKey(f.Status))
+	}
+	return keys
+}
+
 func (f invocationFilter) match(i *invocation, now time.Time) bool {
 	visible := false
 	for _, r := range i.Rows {

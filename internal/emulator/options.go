@@ -48,6 +48,8 @@ type Options struct {
 	StateFile string
 	// Simulations pretend runs; the first that matches counts, and a command that none matches runs as a process.
 	Simulations []Simulation
+	// Retention is how long results are kept; the zero value is what the vendor documents. See SetRetention.
+	Retention Retention
 	// Settings are what the vendor leaves open; the zero value is the defaults. See SetSettings.
 	Settings Settings
 	// AllowRemote permits Start to listen on an address that is not loopback. Whoever can reach it and knows an

@@ -102,6 +102,7 @@ func (e *Emulator) waitForRun(r *row, status string, from time.Time) bool {
 		return false
 	}
 	r.InvocationStatus, r.ScheduledFrom, r.UpdatedAt = status, from.UTC(), e.now()
+	r.changed()
 	return true
 }
 
@@ -121,6 +122,8 @@ func (e *Emulator) recordRun(r *row, end ending, last bool) bool {
 	}
 	// The end is the run's, not yet the schedule's: the row stays unfinished until the next turn of the loop.
 	r.LastStatus, r.InvocationStatus = end.status, StatusScheduled
+	r.changed()
+	e.store.expire(e.now())
 	return true
 }
 
@@ -133,6 +136,7 @@ func (e *Emulator) endSchedule(r *row, plan schedule) {
 	case Terminal(r.InvocationStatus):
 	case r.LastStatus != "":
 		r.InvocationStatus, r.UpdatedAt = r.LastStatus, e.now()
+		r.changed()
 	default:
 		r.finish(expired(plan), e.now())
 	}

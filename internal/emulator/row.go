@@ -103,6 +103,11 @@ type row struct {
 	printing *process.Output
 	// LastStatus is how the last run of a schedule ended.
 	LastStatus string
+	// past is set for the row of a past run.
+	past bool
+	// indexed is under what the row is found; queued is its age if retention may take it, else zero.
+	indexed indexed
+	queued  time.Time
 	// cancel ends the run; nil for a row that no process stands behind.
 	cancel context.CancelCauseFunc
 }
@@ -131,6 +136,9 @@ type invocation struct {
 	Sequence        uint64
 	Rows            []*row
 	History         []*row
+	// scope is where the invocation is listed; nil once it was forgotten.
+	scope   *scope
+	indexed indexed
 }
 
 // scopeKey is where the invocation is listed.

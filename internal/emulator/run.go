@@ -214,6 +214,7 @@ func (r *row) start(now time.Time) {
 		r.OSSOutput = OSSOutput{Delivery: r.OSSOutput.Delivery, Status: ossInProgress}
 	}
 	r.UpdatedAt = now
+	r.changed()
 }
 
 // finish ends a row. The caller holds Emulator.mu.
@@ -232,5 +233,6 @@ func (r *row) finish(end ending, now time.Time) {
 		r.Repeats++
 	}
 	r.UpdatedAt = now
+	r.changed()
 	r.deliverOSS(end)
 }

@@ -51,6 +51,7 @@ func (e *Emulator) PutInvocation(s Scripted) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.store.expire(e.now())
 	if old := e.store.invocations[s.ID]; old != nil {
 		e.store.forget(old)
 	}
@@ -70,7 +71,7 @@ func (e *Emulator) PutRow(r Row) error {
 		return unknownInvocation(r.InvokeID)
 	}
 	if old := i.row(r.InstanceID); old != nil {
-		old.Row, old.UpdatedAt = i.scriptedRow(r).Row, e.now()
+		e.store.change(old, func() { old.Row, old.UpdatedAt = i.scriptedRow(r).Row, e.now() })
 		return nil
 	}
 	e.store.addRow(i, i.scriptedRow(r))
@@ -90,6 +91,7 @@ func (e *Emulator) UpdateRow(invokeID, instanceID string, change func(*Row)) err
 func (e *Emulator) PutHistory(r Row) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.store.expire(e.now())
 	i := e.store.invocations[r.InvokeID]
 	switch {
 	case i == nil:
@@ -106,6 +108,7 @@ func (e *Emulator) PutHistory(r Row) error {
 func (e *Emulator) Rows(invokeID string) []Row {
 	e.mu.LockToRead()
 	defer e.mu.Unlock()
+	e.store.expire(e.now())
 	i := e.store.invocations[invokeID]
 	if i == nil {
 		return nil

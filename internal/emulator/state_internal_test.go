@@ -18,9 +18,9 @@ import (
 
 // runtimeFields are the unexported fields of what is saved: they belong to runs that go on.
 var runtimeFields = map[reflect.Type][]string{
-	reflect.TypeFor[row]():        {"invocation", "printing", "cancel"},
+	reflect.TypeFor[row]():        {"invocation", "printing", "past", "indexed", "queued", "cancel"},
 	reflect.TypeFor[instance]():   {"seen", "active", "furnished", "changed"},
-	reflect.TypeFor[invocation](): nil,
+	reflect.TypeFor[invocation](): {"scope", "indexed"},
 	reflect.TypeFor[command]():    nil,
 	reflect.TypeFor[Row]():        nil,
 	reflect.TypeFor[Instance]():   nil,

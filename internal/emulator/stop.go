@@ -46,6 +46,7 @@ func (r *row) stop(now time.Time) {
 		r.finish(endCancelled, now)
 	case StatusRunning:
 		r.StopTime, r.InvocationStatus, r.UpdatedAt = now, StatusStopping, now
+		r.changed()
 	default:
 		return
 	}

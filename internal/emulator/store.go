@@ -9,10 +9,14 @@ import (
 // scopeKey names what one listing can see.
 type scopeKey struct{ accountID, regionID string }
 
-// scope is everything of one account in one region, in the order of making. Emulator.mu guards it.
+// scope is everything of one account in one region. Emulator.mu guards it.
 type scope struct {
-	rows        []*row
-	invocations []*invocation
+	rows        index[*row]
+	invocations index[*invocation]
+	// ended are the rows that retention may take, live ones and those of histories, the oldest first.
+	ended []*row
+	// records counts all rows, live ones and those of histories.
+	records int
 }
 
 // store holds the invocations. Emulator.mu guards it.
@@ -20,19 +24,15 @@ type store struct {
 	sequence    uint64
 	scopes      map[scopeKey]*scope
 	invocations map[string]*invocation
+	retention   Retention
 }
 
 func newStore() store {
 	return store{scopes: map[scopeKey]*scope{}, invocations: map[string]*invocation{}}
 }
 
-func (s *store) scope(accountID, regionID string) *scope {
-	key := scopeKey{accountID, regionID}
-	if s.scopes[key] == nil {
-		s.scopes[key] = &scope{}
-	}
-	return s.scopes[key]
-}
+// scope is what there is of an account in a region; nil if there is nothing.
+func (s *store) scope(key scopeKey) *scope { return s.scopes[key] }
 
 func (s *store) next() uint64 {
 	s.sequence++
@@ -42,29 +42,54 @@ func (s *store) next() uint64 {
 func (s *store) addInvocation(i *invocation) {
 	i.Sequence = s.next()
 	s.invocations[i.ID] = i
-	scope := s.scope(i.AccountID, i.RegionID)
-	scope.invocations = append(scope.invocations, i)
+	if s.scopes[i.scopeKey()] == nil {
+		s.scopes[i.scopeKey()] = &scope{
+			rows:        newIndex(func(a, b *row) int { return cmp.Compare(a.Sequence, b.Sequence) }),
+			invocations: newIndex(func(a, b *invocation) int { return cmp.Compare(a.Sequence, b.Sequence) }),
+		}
+	}
+	i.scope = s.scopes[i.scopeKey()]
+	i.scope.addInvocation(i)
 }
 
 // addRow adds a live row to its invocation.
 func (s *store) addRow(i *invocation, r *row) {
 	r.invocation, r.Sequence = i, s.next()
 	i.Rows = append(i.Rows, r)
-	scope := s.scope(i.AccountID, i.RegionID)
-	scope.rows = append(scope.rows, r)
+	i.scope.records++
+	i.scope.list(r)
 }
 
-// addHistory adds the row of a past run to its invocation.
+// addHistory adds the row of a past run to its invocation, unless that was forgotten while it ran.
 func (s *store) addHistory(i *invocation, r *row) {
-	r.invocation, r.Sequence = i, s.next()
+	if i.scope == nil {
+		return
+	}
+	r.invocation, r.Sequence, r.past = i, s.next(), true
 	i.History = append(i.History, r)
+	i.scope.records++
+	i.scope.queue(r)
 }
 
+// change changes a live row in any way.
+func (s *store) change(r *row, change func()) {
+	r.invocation.scope.unlist(r)
+	change()
+	r.invocation.scope.list(r)
+}
+
+// forget removes an invocation with all its rows.
 func (s *store) forget(i *invocation) {
+	scope := i.scope
+	for _, r := range slices.Concat(i.Rows, i.History) {
+		scope.remove(r)
+	}
+	scope.removeInvocation(i)
+	i.scope = nil
 	delete(s.invocations, i.ID)
-	scope := s.scope(i.AccountID, i.RegionID)
-	scope.invocations = slices.DeleteFunc(scope.invocations, func(other *invocation) bool { return other == i })
-	scope.rows = slices.DeleteFunc(scope.rows, func(r *row) bool { return r.invocation == i })
+	if len(scope.invocations.all) == 0 {
+		delete(s.scopes, i.scopeKey())
+	}
 }
 
 // query is the question of DescribeInvocationResults, complete but for paging.
@@ -76,10 +101,10 @@ type query struct {
 }
 
 // candidates are the rows among which the answer to q is found, in the order of making: those of one invocation
-// if q names it, all of the account and region otherwise. withLive adds the live rows to a history.
+// if q names it, else those of the account and region that one of the filters finds. withLive adds the live rows to a history.
 func (s *store) candidates(q query, withLive bool) []*row {
 	if q.invokeID == "" {
-		return s.scope(q.accountID, q.regionID).rows
+		return s.scope(q.scopeKey).findRows(q.keys())
 	}
 	i := s.invocations[q.invokeID]
 	switch {
@@ -96,7 +121,7 @@ func (s *store) candidates(q query, withLive bool) []*row {
 // candidateInvocations are the invocations among which those that f asks for are found, in the order of making.
 func (s *store) candidateInvocations(key scopeKey, f invocationFilter) []*invocation {
 	if f.InvokeID == "" {
-		return s.scope(key.accountID, key.regionID).invocations
+		return s.scope(key).findInvocations(f.keys())
 	}
 	if i := s.invocations[f.InvokeID]; i != nil && i.scopeKey() == key {
 		return []*invocation{i}
@@ -110,7 +135,7 @@ func (s *store) oldestTagged(key scopeKey, tags []Tag, limit int) uint64 {
 	if len(tags) == 0 {
 		return 0
 	}
-	for _, i := range slices.Backward(s.scope(key.accountID, key.regionID).invocations) {
+	for _, i := range slices.Backward(s.scope(key).findInvocations(keysOfTags(tags))) {
 		if !containsTags(i.Tags, tags) {
 			continue
 		}
@@ -119,6 +144,18 @@ func (s *store) oldestTagged(key scopeKey, tags []Tag, limit int) uint64 {
 		}
 	}
 	return 0
+}
+
+// keys are those of the index of rows for q.
+func (q query) keys() []indexKey {
+	keys := keysOf(q.commandID, q.resourceGroupID, q.instanceID, q.tags)
+	switch q.recorded {
+	case "":
+		return keys
+	case RecordSuccess:
+		return append(keys, succeededKey)
+	}
+	return append(keys, recordKey(q.recorded))
 }
 
 // match says whether r answers q, now.
@@ -148,7 +185,7 @@ func containsTags(have, want []Tag) bool {
 // means that every instance succeeded.
 func (r *row) isRecorded(filter string) bool {
 	if filter == RecordSuccess {
-		return !slices.ContainsFunc(r.invocation.Rows, func(r *row) bool { return r.InvocationStatus != StatusSuccess })
+		return r.invocation.succeeded()
 	}
 	return r.recordStatus() == filter
 }
@@ -159,6 +196,11 @@ func (r *row) recordStatus() string {
 
 // recordStatus is the status of the whole invocation, from its live rows.
 func (i *invocation) recordStatus() string { return recordStatus(i.statuses()) }
+
+// succeeded says whether every instance did.
+func (i *invocation) succeeded() bool {
+	return !slices.ContainsFunc(i.Rows, func(r *row) bool { return r.InvocationStatus != StatusSuccess })
+}
 
 func (i *invocation) statuses() []string {
 	statuses := make([]string, len(i.Rows))

@@ -1,0 +1,187 @@
+package emulator
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// indexed is under what a live row, or an invocation, is found besides what does not change.
+type indexed struct {
+	// record is the InvokeRecordStatus; empty if it is not listed.
+	record    string
+	succeeded bool
+}
+
+// keys are those of the index; none for what is not listed.
+func (x indexed) keys() []indexKey {
+	switch {
+	case x.record == "":
+		return nil
+	case x.succeeded:
+		return []indexKey{recordKey(x.record), succeededKey}
+	}
+	return []indexKey{recordKey(x.record)}
+}
+
+// reindex moves an element to other keys.
+func reindex[T any](x *index[T], element T, from *indexed, to indexed) {
+	if *from == to {
+		return
+	}
+	for _, key := range from.keys() {
+		x.drop(key, element)
+	}
+	for _, key := range to.keys() {
+		x.put(key, element)
+	}
+	*from = to
+}
+
+// findRows are the rows among which those that all the keys ask for are. A scope that is nil has none.
+func (s *scope) findRows(keys []indexKey) []*row {
+	if s == nil {
+		return nil
+	}
+	return s.rows.narrow(keys)
+}
+
+// findInvocations is findRows for invocations.
+func (s *scope) findInvocations(keys []indexKey) []*invocation {
+	if s == nil {
+		return nil
+	}
+	return s.invocations.narrow(keys)
+}
+
+func (s *scope) addInvocation(i *invocation) {
+	s.invocations.all = insertSorted(s.invocations.all, i, s.invocations.compare)
+	for _, key := range i.keys() {
+		s.invocations.put(key, i)
+	}
+	s.refresh(i)
+}
+
+func (s *scope) removeInvocation(i *invocation) {
+	s.invocations.all = removeSorted(s.invocations.all, i, s.invocations.compare)
+	for _, key := range i.keys() {
+		s.invocations.drop(key, i)
+	}
+	reindex(&s.invocations, i, &i.indexed, indexed{})
+}
+
+// list makes a live row, which its invocation has already, found.
+func (s *scope) list(r *row) {
+	s.rows.all = insertSorted(s.rows.all, r, s.rows.compare)
+	for _, key := range r.keys() {
+		s.rows.put(key, r)
+	}
+	s.refresh(r.invocation)
+	s.queue(r)
+}
+
+// unlist is the reverse of list.
+func (s *scope) unlist(r *row) {
+	s.rows.all = removeSorted(s.rows.all, r, s.rows.compare)
+	for _, key := range r.keys() {
+		s.rows.drop(key, r)
+	}
+	reindex(&s.rows, r, &r.indexed, indexed{})
+	s.dequeue(r)
+}
+
+// refresh lists an invocation and its rows by its record status, as it is now.
+func (s *scope) refresh(i *invocation) {
+	now := indexed{record: i.recordStatus(), succeeded: i.succeeded()}
+	reindex(&s.invocations, i, &i.indexed, now)
+	for _, r := range i.Rows {
+		reindex(&s.rows, r, &r.indexed, indexed{firstOf(r.InvokeRecordStatus, now.record), now.succeeded})
+	}
+}
+
+// remove takes a row out, without its invocation noticing.
+func (s *scope) remove(r *row) {
+	s.records--
+	if r.past {
+		s.dequeue(r)
+		return
+	}
+	s.unlist(r)
+}
+
+// changed tells that the status or a time of a row has changed: whoever changes one must say so before
+// Emulator.mu is unlocked.
+func (r *row) changed() {
+	if s := r.invocation.scope; s != nil {
+		s.refresh(r.invocation)
+		s.queue(r)
+	}
+}
+
+// keys are those of the index that do not change as the row's run goes on.
+func (r *row) keys() []indexKey {
+	return keysOf(r.CommandID, r.invocation.ResourceGroupID, r.InstanceID, r.invocation.Tags)
+}
+
+func (i *invocation) keys() []indexKey { return keysOf(i.Command.ID, i.ResourceGroupID, "", i.Tags) }
+
+// queue lets retention take a row that has ended, and keeps one that has not from it.
+func (s *scope) queue(r *row) {
+	var age time.Time
+	if r.past || Terminal(r.InvocationStatus) {
+		age = r.age()
+	}
+	if age.Equal(r.queued) {
+		return
+	}
+	s.dequeue(r)
+	if r.queued = age; !age.IsZero() {
+		s.ended = insertSorted(s.ended, r, compareAge)
+	}
+}
+
+func (s *scope) dequeue(r *row) {
+	s.ended = removeSorted(s.ended, r, compareAge)
+	r.queued = time.Time{}
+}
+
+func compareAge(a, b *row) int {
+	return cmp.Or(a.queued.Compare(b.queued), cmp.Compare(a.Sequence, b.Sequence))
+}
+
+// age is the time from which retention counts: when the invocation was created, or the run ended if that was later.
+// So a schedule that went on for longer than the retention is not gone the moment that it is stopped.
+func (r *row) age() time.Time {
+	if r.FinishedTime.After(r.invocation.Created) {
+		return r.FinishedTime
+	}
+	return r.invocation.Created
+}
+
+// expire takes the oldest records that have ended, while they are older than retention allows or there are too many
+// in their account and region. It does so in all of them, so that memory is freed wherever the calls go. Each record
+// is looked at when it goes and not before.
+func (s *store) expire(now time.Time) {
+	oldest := now.Add(-s.retention.MaxAge)
+	for _, scope := range s.scopes {
+		for len(scope.ended) > 0 && (scope.records > s.retention.MaxRecords || !scope.ended[0].queued.After(oldest)) {
+			s.retire(scope.ended[0])
+		}
+	}
+}
+
+// retire removes one row, and its invocation once it has no live row left.
+func (s *store) retire(r *row) {
+	i := r.invocation
+	switch scope := i.scope; {
+	case r.past:
+		scope.remove(r)
+		i.History = removeSorted(i.History, r, scope.rows.compare)
+	case len(i.Rows) == 1:
+		s.forget(i)
+	default:
+		scope.remove(r)
+		i.Rows = slices.DeleteFunc(i.Rows, func(other *row) bool { return other == r })
+		scope.refresh(i)
+	}
+}

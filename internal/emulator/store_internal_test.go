@@ -1,0 +1,148 @@
+package emulator
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	clocktesting "k8s.io/utils/clock/testing"
+	"pgregory.net/rapid"
+)
+
+// everyRecord are all rows of the store, in the order of making.
+func (s *store) everyRecord() []*row {
+	var all []*row
+	for _, i := range s.invocations {
+		all = append(append(all, i.Rows...), i.History...)
+	}
+	slices.SortFunc(all, func(a, b *row) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	return all
+}
+
+// survivors are the records that retention leaves, found the slow way: one record goes at a time, the oldest that
+// has ended, while it is too old or there are too many.
+func (s *store) survivors(now time.Time) []*row {
+	left := s.everyRecord()
+	live := func(i *invocation) int {
+		n := 0
+		for _, r := range left {
+			if r.invocation == i && !r.past {
+				n++
+			}
+		}
+		return n
+	}
+	for {
+		var oldest *row
+		count := map[scopeKey]int{}
+		for _, r := range left {
+			count[r.invocation.scopeKey()]++
+		}
+		for _, r := range left {
+			due := !now.Before(r.age().Add(s.retention.MaxAge)) || count[r.invocation.scopeKey()] > s.retention.MaxRecords
+			if (r.past || Terminal(r.InvocationStatus)) && due && (oldest == nil || r.age().Before(oldest.age())) {
+				oldest = r
+			}
+		}
+		if oldest == nil {
+			return left
+		}
+		last := !oldest.past && live(oldest.invocation) == 1
+		left = slices.DeleteFunc(left, func(r *row) bool { return r == oldest || last && r.invocation == oldest.invocation })
+	}
+}
+
+// Whatever happens to invocations, in whatever order: every filter finds what a look at each record finds, and
+// retention leaves what it should.
+func TestStoreFindsWhatIsThere(t *testing.T) {
+	statuses := []string{StatusPending, StatusRunning, StatusStopping, StatusSuccess, StatusFailed, StatusTimeout, StatusTerminated}
+	texts := []string{"", "a", "b"}
+	rapid.Check(t, func(t *rapid.T) {
+		pick := func(label string, from []string) string { return rapid.SampledFrom(from).Draw(t, label) }
+		fake := clocktesting.NewFakeClock(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
+		e, err := New(Options{
+			Clock: fake, ScratchDir: "unused", RegionIDs: []string{"r", "s"},
+			Retention: Retention{MaxAge: 5 * time.Minute, MaxRecords: 6},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = e.Close() }()
+		id := func() string { return fmt.Sprint("t-", rapid.IntRange(0, 5).Draw(t, "invocation")) }
+		drawRow := func() Row {
+			r := Row{
+				InstanceID: "i-" + pick("instance", texts), InvocationStatus: pick("status", statuses),
+				CommandID: pick("command", texts), InvokeRecordStatus: pick("record", []string{"", "", RecordFailed}),
+			}
+			if rapid.Bool().Draw(t, "finished") {
+				r.FinishedTime = fake.Now().Add(-time.Duration(rapid.IntRange(0, 400).Draw(t, "seconds ago")) * time.Second)
+			}
+			return r
+		}
+		drawTags := func() []Tag {
+			return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Tag {
+				return Tag{rapid.SampledFrom(texts[1:]).Draw(t, "key"), rapid.SampledFrom(texts).Draw(t, "value")}
+			}), 0, 2).Draw(t, "tags")
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"an invocation comes": func(t *rapid.T) {
+				s := Scripted{
+					ID: id(), RegionID: pick("region", []string{"r", "r", "s"}), ResourceGroupID: pick("group", texts),
+					RepeatMode: pick("mode", []string{RepeatOnce, RepeatPeriod}), Tags: drawTags(), CommandID: pick("command", texts),
+				}
+				for range rapid.IntRange(0, 3).Draw(t, "rows") {
+					s.Rows = append(s.Rows, drawRow())
+				}
+				if err := e.PutInvocation(s); err != nil {
+					t.Fatal(err)
+				}
+			},
+			// The errors are of invocations that do not exist, or do not repeat.
+			"a row comes or changes": func(*rapid.T) { r := drawRow(); r.InvokeID = id(); _ = e.PutRow(r) },
+			"a past run comes":       func(*rapid.T) { r := drawRow(); r.InvokeID = id(); _ = e.PutHistory(r) },
+			"a row changes": func(*rapid.T) {
+				changed := drawRow()
+				_ = e.UpdateRow(id(), "i-"+pick("instance", texts), func(r *Row) {
+					changed.InvokeID = r.InvokeID
+					*r = changed
+				})
+			},
+			"an invocation goes": func(*rapid.T) { _ = e.ForgetInvocation(id()) },
+			"time passes": func(t *rapid.T) {
+				fake.Step(time.Duration(rapid.IntRange(1, 200).Draw(t, "seconds")) * time.Second)
+				want := e.store.survivors(e.now())
+				e.forgetExpired()
+				if got := e.store.everyRecord(); !slices.Equal(got, want) {
+					t.Fatalf("retention leaves %d records, want %d, or others", len(got), len(want))
+				}
+			},
+			"": func(t *rapid.T) {
+				if err := e.CheckIndexes(); err != nil {
+					t.Fatal(err)
+				}
+				q := query{
+					scopeKey: scopeKey{DefaultAccountID, pick("region", []string{"r", "s"})}, resourceGroupID: pick("group", texts),
+					instanceID: pick("instance", []string{"", "i-a", "i-b"}), commandID: pick("command", texts),
+					recorded: pick("filter", recordFilters), tags: drawTags(),
+				}
+				found := slices.DeleteFunc(slices.Clone(e.store.candidates(q, false)), func(r *row) bool { return !q.match(r, e.now()) })
+				scanned := slices.DeleteFunc(e.store.everyRecord(), func(r *row) bool {
+					return r.past || r.invocation.scopeKey() != q.scopeKey || !q.match(r, e.now())
+				})
+				if !slices.Equal(found, scanned) {
+					t.Fatalf("%+v finds %d rows, a scan %d, or others", q, len(found), len(scanned))
+				}
+				f := invocationFilter{ResourceGroupID: q.resourceGroupID, CommandID: q.commandID, Tags: q.tags, Status: q.recorded}
+				invocations := slices.DeleteFunc(slices.Clone(e.store.candidateInvocations(q.scopeKey, f)), func(i *invocation) bool { return !f.match(i, e.now()) })
+				all := slices.SortedFunc(maps.Values(e.store.invocations), func(a, b *invocation) int { return cmp.Compare(a.Sequence, b.Sequence) })
+				all = slices.DeleteFunc(all, func(i *invocation) bool { return i.scopeKey() != q.scopeKey || !f.match(i, e.now()) })
+				if !slices.Equal(invocations, all) {
+					t.Fatalf("%+v finds %d invocations, a scan %d, or others", f, len(invocations), len(all))
+				}
+			},
+		})
+	})
+}
