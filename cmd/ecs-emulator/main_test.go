@@ -6,6 +6,8 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +42,15 @@ func (l *lockedBuffer) String() string {
 
 func TestArguments(t *testing.T) {
 	key := []string{"--access-key-id", "id", "--access-key-secret", "hidden"}
+	missing := filepath.Join(t.TempDir(), "missing.yaml")
+	file := func(text string) string {
+		t.Helper()
+		name := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
 	tests := []struct {
 		name string
 		args []string
@@ -54,6 +65,15 @@ func TestArguments(t *testing.T) {
 		{"an argument", append([]string{"serve"}, key...), 2, `unexpected argument "serve"`},
 		{"negative instances", append([]string{"--instances", "-1"}, key...), 2, "--instances is -1"},
 		{"no rate", append([]string{"--min-rate", "0s"}, key...), 2, "--min-rate is 0s"},
+		{"no number of a quota", append([]string{"--quota", "DescribeInvocationResults"}, key...), 2, `--quota "DescribeInvocationResults" is not of the form`},
+		{"negative quota", append([]string{"--quota", "*=-1"}, key...), 2, `--quota "*=-1" is not`},
+		{"no action of a quota", append([]string{"--quota", "=1"}, key...), 2, `--quota "=1" is not`},
+		{"no scenario file", append([]string{"--scenario", missing}, key...), 2, "--scenario: open " + missing},
+		{"bad scenario", append([]string{"--scenario", file("instances:\n- status: Running\n  size: big")}, key...), 2, "line 3: instances[0].size: this key is unknown"},
+		{"scenario that no emulator takes", append([]string{"--scenario", file("instances: [{id: i-1, regionID: mars}]")}, key...), 2, "region mars"},
+		{"key of a scenario without a secret", []string{"--scenario", file("accessKeys: [{id: a, secretEnv: NOT_SET}]")}, 2, "NOT_SET"},
+		{"half a key beside a scenario", append([]string{"--scenario", file("accessKeys: [{id: a, secretEnv: NOT_SET}]")}, key[:2]...), 2, "--access-key-secret"},
+		{"bad state", append([]string{"--state", file("hello")}, key...), 1, "this is no state of an emulator"},
 		{"exposed", append([]string{"--listen", "0.0.0.0:0"}, key...), 1, "--listen: listen address \"0.0.0.0:0\" is not loopback"},
 		{"admin exposed", append([]string{"--admin-listen", ":0"}, key...), 1, "--admin-listen: listen address \":0\" is not loopback"},
 	}
@@ -139,7 +159,8 @@ func TestServe(t *testing.T) {
 	}
 	log := stderr.String()
 	for _, want := range []string{
-		"run on this machine; 2 instances in mars-north-1",
+		" RUN ON THIS MACHINE; instances: 2\n",
+		"  export ALIBABA_CLOUD_ACCESS_KEY_ID=id\n  export ALIBABA_CLOUD_REGION_ID=mars-north-1\n",
 		" RunCommand account=1234567890123456 region=mars-north-1 InstanceId.1=i-emulator0000000001 code=OK ms=",
 		" DescribeInvocationResults account=1234567890123456 region=mars-north-1 InvokeId=" + submitted.InvokeId + " code=OK ms=",
 		" InvokeId=t-?[31m?forged code=400 InvalidParam.PageSize ms=",
