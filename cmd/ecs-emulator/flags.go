@@ -60,6 +60,8 @@ func newFlags() *flags {
 	f.StringVar(&f.region, "region", emulator.DefaultRegionIDs[0], "region of the instances")
 	f.DurationVar(&f.options.MinRate, "min-rate", time.Minute, "shortest interval of a rate(...) schedule")
 	f.StringArrayVar(&f.quotas, "quota", nil, "`ACTION=N` accepts N calls of the action per minute from each account in each region; *=N is for each action; may be repeated")
+	f.DurationVar(&f.options.Retention.MaxAge, "retention", 0, "how long results are kept; 0 is the documented four weeks")
+	f.IntVar(&f.options.Retention.MaxRecords, "max-records", 0, "how many results each account keeps in each region; 0 is the documented 100000")
 	f.StringVar(&f.scenarioFile, "scenario", "", "YAML `file` that sets up and drives the emulator")
 	f.StringVar(&f.options.StateFile, "state", "", "`file` that keeps the state over restarts; it holds parameters and outputs of commands, and temporary credentials")
 	f.BoolVar(&f.options.AllowRemote, "allow-remote", false, "allow --listen and --admin-listen to be reached from other machines, which lets them run commands on this one")
@@ -80,6 +82,8 @@ func parse(args []string, getenv func(string) string, stdout io.Writer) (*settin
 		return nil, fmt.Errorf("unexpected argument %q; all settings are flags", f.Arg(0))
 	case f.instances < 0:
 		return nil, fmt.Errorf("--instances is %d; give a number that is not negative", f.instances)
+	case f.options.Retention.MaxAge < 0 || f.options.Retention.MaxRecords < 0:
+		return nil, errors.New("--retention or --max-records is negative; give 0 for what is documented")
 	case f.options.MinRate <= 0:
 		return nil, fmt.Errorf("--min-rate is %s; give a positive duration such as 1s", f.options.MinRate)
 	}

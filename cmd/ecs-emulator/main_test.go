@@ -65,6 +65,8 @@ func TestArguments(t *testing.T) {
 		{"an argument", append([]string{"serve"}, key...), 2, `unexpected argument "serve"`},
 		{"negative instances", append([]string{"--instances", "-1"}, key...), 2, "--instances is -1"},
 		{"no rate", append([]string{"--min-rate", "0s"}, key...), 2, "--min-rate is 0s"},
+		{"negative retention", append([]string{"--retention", "-1s"}, key...), 2, "--retention or --max-records is negative"},
+		{"negative records", append([]string{"--max-records", "-1"}, key...), 2, "--retention or --max-records is negative"},
 		{"no number of a quota", append([]string{"--quota", "DescribeInvocationResults"}, key...), 2, `--quota "DescribeInvocationResults" is not of the form`},
 		{"negative quota", append([]string{"--quota", "*=-1"}, key...), 2, `--quota "*=-1" is not`},
 		{"no action of a quota", append([]string{"--quota", "=1"}, key...), 2, `--quota "=1" is not`},

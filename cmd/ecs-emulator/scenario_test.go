@@ -77,7 +77,7 @@ invocations: [{id: t-told, regionID: mars-1, rows: [{instanceID: i-mars, timelin
 		t.Fatal(err)
 	}
 	environment := map[string]string{"TESTER_SECRET": "hidden"}
-	args := []string{"--scenario", file, "--state", state, "--quota", "CreateCommand=1"}
+	args := []string{"--scenario", file, "--state", state, "--quota", "CreateCommand=1", "--max-records", "3"}
 	s := serveCommand(t, environment, args...)
 	request := ecs.CreateRunCommandRequest()
 	request.Type, request.CommandContent, request.InstanceId = "RunShellScript", "rover forward", &[]string{"i-mars"}
@@ -94,6 +94,16 @@ invocations: [{id: t-told, regionID: mars-1, rows: [{instanceID: i-mars, timelin
 	var refusal *sdkerrors.ServerError
 	if first != nil || !errors.As(second, &refusal) || refusal.ErrorCode() != "Throttling.User" {
 		t.Errorf("with a quota of one the calls gave %v and %v", first, second)
+	}
+	for range 4 {
+		if submitted, err = s.RunCommand(request); err != nil {
+			t.Fatal(err)
+		}
+		wantRow(t, s, submitted.InvokeId, "Success", "cm9sbGluZw==")
+	}
+	response, err := s.DescribeInvocationResults(ecs.CreateDescribeInvocationResultsRequest())
+	if err != nil || response.Invocation.TotalCount != 3 {
+		t.Errorf("%d records are kept, %v; want 3", response.Invocation.TotalCount, err)
 	}
 	if code := s.stop(); code != 0 {
 		t.Errorf("exit code %d\n%s", code, s.log)

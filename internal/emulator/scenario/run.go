@@ -36,6 +36,8 @@ func (s *Scenario) Configure(options *emulator.Options, getenv func(string) stri
 	}
 	options.Roles = slices.Concat(options.Roles, s.Roles)
 	options.OIDCProviders = slices.Concat(options.OIDCProviders, s.OIDCProviders)
+	options.Retention.MaxAge = cmp.Or(s.Retention.MaxAge, options.Retention.MaxAge)
+	options.Retention.MaxRecords = cmp.Or(s.Retention.MaxRecords, options.Retention.MaxRecords)
 	options.Settings = s.Settings.Settings
 	options.Instances = s.instances(options.Instances)
 	options.Simulations = slices.Concat(s.Simulations, options.Simulations)

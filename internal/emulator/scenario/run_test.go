@@ -252,6 +252,7 @@ regionIDs: [mars-1, cn-hangzhou]
 accessKeys: [{id: a, secretEnv: SECRET_OF_A, accountID: "42"}, {id: b, secretEnv: SECRET_OF_B, disabled: true}]
 instances: [{count: 2, accountID: "42"}, {id: i-x}, {count: 1, regionID: mars-1}]
 settings: {minRate: 1s, deliveryTimeout: 2s}
+retention: {maxAge: 1h}
 quotas: [{perMinute: 5}]
 simulations: [{output: first}]
 roles: [{name: reader, policies: [{Version: "1", Statement: [{Effect: Allow, Action: "ecs:Describe*", Resource: ["*"]}]}]}, {name: nobody, policies: []}]
@@ -260,6 +261,7 @@ oidcProviders: [{name: p, issuer: "https://example.com", clientIDs: [sts.aliyunc
 	options := emulator.Options{
 		Instances:   []emulator.Instance{{ID: "i-emulator0000000002"}},
 		Simulations: []emulator.Simulation{{Output: "second"}}, MinRate: time.Hour,
+		Retention: emulator.Retention{MaxRecords: 9},
 	}
 	getenv := func(name string) string { return "secret of " + name }
 	if err := s.Configure(&options, getenv); err != nil {
@@ -288,6 +290,7 @@ oidcProviders: [{name: p, issuer: "https://example.com", clientIDs: [sts.aliyunc
 		t.Errorf("the roles are %+v, the providers %+v", options.Roles, options.OIDCProviders)
 	}
 	if options.MinRate != time.Second || options.DeliveryTimeout != 2*time.Second || options.Quotas[0].PerMinute != 5 ||
+		options.Retention != (emulator.Retention{MaxAge: time.Hour, MaxRecords: 9}) ||
 		options.Simulations[0].Output != "first" || options.Simulations[1].Output != "second" {
 		t.Errorf("the options are %+v", options)
 	}
@@ -302,6 +305,7 @@ func TestConfigureRefuses(t *testing.T) {
 		{"strange status", "instances: [{id: i-1, status: Broken}]", `status "Broken"`},
 		{"invocation of no region", "invocations: [{id: t-1, regionID: mars-1}]", `invocations[0]: region "mars-1"`},
 		{"settings", "settings: {rowOrder: Random}", `row order "Random"`},
+		{"negative retention", "retention: {maxRecords: -1}", "is negative"},
 		{"negative quota", "quotas: [{perMinute: -1}]", "negative"},
 		{"event without instance", "events: [{}, {stopInstance: i-1}]", "events[0] has 0 actions"},
 		{"event of no instance", "events: [{stopInstance: i-1}]", `events[0]: instance "i-1" does not exist`},

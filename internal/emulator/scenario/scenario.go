@@ -23,6 +23,7 @@ type Scenario struct {
 	OIDCProviders []emulator.OIDCProvider
 	Instances     []Instances
 	Settings      Settings
+	Retention     emulator.Retention
 	Quotas        []emulator.Quota
 	// Simulations come before all others.
 	Simulations []emulator.Simulation
