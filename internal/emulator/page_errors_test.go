@@ -19,7 +19,7 @@ var pageErrors = []string{
 // service alone, and come by a fault.
 func TestPageErrorCodes(t *testing.T) {
 	b, r := newPageBench(t)
-	var rows []pageRow
+	page := newPage(t, pageErrors)
 	for _, tt := range []struct {
 		code       string
 		status     int
@@ -42,7 +42,7 @@ func TestPageErrorCodes(t *testing.T) {
 		{"Operation.Forbidden", 403, "The operation is not permitted.", nil},
 		{"InvalidRegionId.NotFound", 404, "The RegionId provided does not exist in our records.", []string{"RegionId", "mars-1"}},
 	} {
-		rows = append(rows, pageRow{tt.code, func(t *testing.T) {
+		t.Run(page.row(tt.code), func(t *testing.T) {
 			if tt.parameters == nil {
 				if _, err := b.e.Inject(emulator.Fault{Kind: emulator.FaultError, Code: tt.code, Count: 1}); err != nil {
 					t.Fatal(err)
@@ -59,9 +59,9 @@ func TestPageErrorCodes(t *testing.T) {
 					t.Errorf("%s is %v, want a text", name, object[name])
 				}
 			}
-		}})
+		})
 	}
-	tick(t, pageErrors, rows)
+	page.done()
 	if names := len(slices.Compact(slices.Sorted(slices.Values(pageErrors)))); names != 15 {
 		t.Errorf("%d error codes, want the page's 15", names)
 	}

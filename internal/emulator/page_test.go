@@ -67,23 +67,29 @@ func newPageBench(t *testing.T) (*bench, *raw) {
 	return b, b.raw(fake)
 }
 
-// pageRow is a row of the page of DescribeInvocationResults, and the test of what it says.
-type pageRow struct {
-	name  string
-	check func(t *testing.T)
+// page is a section of the page of DescribeInvocationResults. All its rows are written down, in its order: one that
+// nobody tests is a failure, as is a test of what the page does not have.
+type page struct {
+	*testing.T
+	written, tested []string
 }
 
-// tick tests the rows of a section of the page. written are all its rows, in the page's order: one that nobody tests
-// is a failure, as is a test of what the page does not have.
-func tick(t *testing.T, written []string, rows []pageRow) {
+func newPage(t *testing.T, rows []string) *page {
 	t.Helper()
-	tested := make([]string, len(rows))
-	for n, row := range rows {
-		tested[n] = row.name
-		t.Run(row.name, row.check)
-	}
-	if !slices.Equal(tested, written) {
-		t.Errorf("the rows tested are %q, want those of the page, %q", tested, written)
+	return &page{T: t, written: rows}
+}
+
+// row ticks a row off, and names its test.
+func (p *page) row(name string) string {
+	p.tested = append(p.tested, name)
+	return name
+}
+
+// done compares what was ticked off with what is written.
+func (p *page) done() {
+	p.Helper()
+	if !slices.Equal(p.tested, p.written) {
+		p.Errorf("the rows tested are %q, want those of the page, %q", p.tested, p.written)
 	}
 }
 
