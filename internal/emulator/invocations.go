@@ -34,6 +34,7 @@ type invocationAnswer struct {
 	TerminationMode    string     `json:"TerminationMode" xml:"TerminationMode"`
 	ContainerID        string     `json:"ContainerId" xml:"ContainerId"`
 	ContainerName      string     `json:"ContainerName" xml:"ContainerName"`
+	OssOutputDelivery  string     `json:"OssOutputDelivery,omitempty" xml:"OssOutputDelivery,omitempty"`
 	CreationTime       string     `json:"CreationTime" xml:"CreationTime"`
 	Tags               tagsAnswer `json:"Tags" xml:"Tags"`
 	InvokeInstances    struct {
@@ -144,7 +145,7 @@ func (i *invocation) answer(instanceID string, includeOutput bool, encode func([
 		InvokeStatus: i.recordStatus(), InvocationStatus: aggregateStatus(i.statuses()), RepeatMode: i.RepeatMode,
 		Frequency: i.Frequency, Timed: i.repeats(), Timeout: int(i.Timeout / time.Second), WorkingDir: i.WorkingDir,
 		Username: i.Username, Launcher: i.Launcher, TerminationMode: i.TerminationMode, ContainerID: i.ContainerID,
-		ContainerName: i.ContainerName, CreationTime: stamp(i.Created), Tags: newTagsAnswer(i.Tags),
+		ContainerName: i.ContainerName, OssOutputDelivery: i.OSSDelivery, CreationTime: stamp(i.Created), Tags: newTagsAnswer(i.Tags),
 	}
 	instances := &a.InvokeInstances.InvokeInstance
 	*instances = make([]invokeInstanceAnswer, 0, len(i.Rows))

@@ -2,7 +2,6 @@ package emulator_test
 
 import (
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -300,32 +299,5 @@ func TestOutputIsCutInTheMiddle(t *testing.T) {
 	}
 	if !strings.HasPrefix(output, "first\nxx") || !strings.HasSuffix(output, "xxlast\n") {
 		t.Error("head and tail are not what was printed first and last")
-	}
-}
-
-func TestOSSDelivery(t *testing.T) {
-	scratch := t.TempDir()
-	b := newBench(t, emulator.Options{ScratchDir: scratch})
-	deliver := func(script, instanceID string) emulator.Row {
-		answer := b.raw(nil).call(t, "RunCommand", "Type", "RunShellScript", "CommandContent", script,
-			"InstanceId.1", instanceID, "OssOutputDelivery", "oss://bucket/prefix").object(t)
-		invokeID := answer["InvokeId"].(string)
-		return b.row(invokeID, instanceID, "ended", func(r emulator.Row) bool { return emulator.Terminal(r.InvocationStatus) })
-	}
-	row := deliver("head -c 30000 /dev/zero", firstID)
-	want := "oss://bucket/prefix/" + row.InvokeID + "/" + firstID + ".txt"
-	if row.OSSOutput != (emulator.OSSOutput{Delivery: "oss://bucket/prefix", URI: want, Status: "Finished"}) {
-		t.Errorf("delivery %+v", row.OSSOutput)
-	}
-	info, err := os.Stat(filepath.Join(scratch, "oss", strings.TrimPrefix(want, "oss://")))
-	if err != nil || info.Size() != 30000 {
-		t.Errorf("the object is %v (%v), want all 30000 bytes", info, err)
-	}
-	if err := b.e.SetInstanceStatus(secondID, emulator.InstanceStopped); err != nil {
-		t.Fatal(err)
-	}
-	row = deliver("true", secondID)
-	if row.OSSOutput.Status != "Failed" || row.OSSOutput.URI != "" || row.OSSOutput.ErrorCode != "CloudAssistant.UnsupportedInvocationStatus" {
-		t.Errorf("delivery of a command that never ran: %+v", row.OSSOutput)
 	}
 }

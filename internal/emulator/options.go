@@ -52,6 +52,12 @@ type Options struct {
 	Retention Retention
 	// Settings are what the vendor leaves open; the zero value is the defaults. See SetSettings.
 	Settings Settings
+	// OSSDir holds a directory for each bucket that outputs are delivered to; empty is oss below ScratchDir.
+	OSSDir string
+	// OSSBuckets are the buckets that exist; nil is any. A delivery to another fails with NoSuchBucket.
+	OSSBuckets []string
+	// OSSDelay is how long a delivery takes once the command has ended; 0 is no time.
+	OSSDelay time.Duration
 	// AllowRemote permits Start to listen on an address that is not loopback. Whoever can reach it and knows an
 	// access key runs commands on this machine.
 	AllowRemote bool

@@ -116,7 +116,9 @@ func (e *Emulator) recordRun(r *row, end ending, last bool) bool {
 	}
 	stopped := r.InvocationStatus == StatusStopping
 	r.finish(end, e.now())
-	e.store.addHistory(r.invocation, &row{Row: r.Row, VisibleAt: r.VisibleAt, UpdatedAt: r.UpdatedAt})
+	past := &row{Row: r.Row, VisibleAt: r.VisibleAt, UpdatedAt: r.UpdatedAt}
+	e.store.addHistory(r.invocation, past)
+	e.deliverOutput(r, past)
 	if stopped || last {
 		return false
 	}

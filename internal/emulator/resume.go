@@ -2,7 +2,7 @@ package emulator
 
 // resume goes on with the rows of a state that was loaded.
 func (e *Emulator) resume() {
-	e.mu.LockToRead()
+	e.mu.Lock()
 	var unfinished []*row
 	for _, i := range e.store.invocations {
 		for _, r := range i.Rows {
@@ -10,6 +10,7 @@ func (e *Emulator) resume() {
 				unfinished = append(unfinished, r)
 			}
 		}
+		e.resumeDeliveries(i)
 	}
 	e.mu.Unlock()
 	// In the order in which they were submitted, as far as an order of goroutines goes.

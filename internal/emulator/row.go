@@ -108,6 +108,8 @@ type row struct {
 	// indexed is under what the row is found; queued is its age if retention may take it, else zero.
 	indexed indexed
 	queued  time.Time
+	// delivering is set while the output of the last run is on its way to a bucket.
+	delivering bool
 	// cancel ends the run; nil for a row that no process stands behind.
 	cancel context.CancelCauseFunc
 }

@@ -50,6 +50,7 @@ func (e *Emulator) finish(r *row, end ending) {
 	defer e.mu.Unlock()
 	if !Terminal(r.InvocationStatus) {
 		r.finish(end, e.now())
+		e.deliverOutput(r)
 	}
 }
 
@@ -115,7 +116,7 @@ func (e *Emulator) execute(ctx context.Context, r *row, target *instance) *endin
 	}
 	defer prepared.close()
 	output := &process.Output{}
-	export, closeExport, err := e.export(r.invocation, target.ID)
+	export, closeExport, err := e.export(r)
 	if err != nil {
 		e.log.Error("the output cannot be delivered", "InvokeId", r.invocation.ID, "InstanceId", target.ID, "error", err)
 	}
@@ -210,7 +211,7 @@ func (r *row) start(now time.Time) {
 	r.InvocationStatus, r.StartTime, r.FinishedTime = StatusRunning, now, time.Time{}
 	r.ErrorCode, r.ErrorInfo, r.ExitCode = "", "", nil
 	r.Output, r.Dropped = nil, 0
-	if r.OSSOutput.Delivery != "" {
+	if r.delivering = false; r.OSSOutput.Delivery != "" {
 		r.OSSOutput = OSSOutput{Delivery: r.OSSOutput.Delivery, Status: ossInProgress}
 	}
 	r.UpdatedAt = now
@@ -233,6 +234,8 @@ func (r *row) finish(end ending, now time.Time) {
 		r.Repeats++
 	}
 	r.UpdatedAt = now
+	if !end.ran {
+		r.refuseDelivery()
+	}
 	r.changed()
-	r.deliverOSS(end)
 }

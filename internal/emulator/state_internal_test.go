@@ -18,7 +18,7 @@ import (
 
 // runtimeFields are the unexported fields of what is saved: they belong to runs that go on.
 var runtimeFields = map[reflect.Type][]string{
-	reflect.TypeFor[row]():        {"invocation", "printing", "past", "indexed", "queued", "cancel"},
+	reflect.TypeFor[row]():        {"invocation", "printing", "past", "indexed", "queued", "delivering", "cancel"},
 	reflect.TypeFor[instance]():   {"seen", "active", "furnished", "changed"},
 	reflect.TypeFor[invocation](): {"scope", "indexed"},
 	reflect.TypeFor[command]():    nil,

@@ -69,6 +69,9 @@ func newInvocation(c *Call, cmd *command) (*invocation, error) {
 	if utf8.RuneCountInString(c.Parameter("WindowsPasswordName")) > maxUsername {
 		return nil, refuse("WindowsPasswordName.ExceedLimit")
 	}
+	if err := checkOSSDelivery(i.OSSDelivery); err != nil {
+		return nil, err
+	}
 	if err := checkContainerForm(i.ContainerID, i.ContainerName); err != nil {
 		return nil, err
 	}

@@ -77,6 +77,10 @@ func TestRunCommandRefusals(t *testing.T) {
 		},
 		{"a client token over 64 characters", []string{"ClientToken", strings.Repeat("x", 65)}, 400, "InvalidClientToken.Malformed"},
 		{"a client token that is not ASCII", []string{"ClientToken", "中"}, 400, "InvalidClientToken.Malformed"},
+		{"a delivery to no bucket", []string{"OssOutputDelivery", "oss:///prefix"}, 400, "InvalidParameter.OssOutputDelivery"},
+		{"a delivery to a file", []string{"OssOutputDelivery", "file://bucket/prefix"}, 400, "InvalidParameter.OssOutputDelivery"},
+		{"a delivery out of its bucket", []string{"OssOutputDelivery", "oss://bucket/../other"}, 400, "InvalidParameter.OssOutputDelivery"},
+		{"a delivery that is too long", []string{"OssOutputDelivery", "oss://bucket/" + strings.Repeat("x", 1023)}, 400, "InvalidParameter.OssOutputDelivery"},
 		{"a bad tag", []string{"Tag.1.Value", "x"}, 400, "MissingParameter.TagKey"},
 	}
 	for _, tt := range tests {
