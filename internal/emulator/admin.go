@@ -24,6 +24,7 @@ var adminRoutes = []adminRoute{
 	{"POST /clock/advance", `let time pass at once: {"millis":60000}`, (*Emulator).adminAdvance},
 	{"PUT /settings", `replace the settings of what the vendor leaves open: {"rowOrder":"OldestFirst"}`, (*Emulator).adminSettings},
 	{"PUT /quotas", `replace the quotas: [{"action":"DescribeInvocationResults","perMinute":60}]`, (*Emulator).adminQuotas},
+	{"PUT /retention", `replace how long records are kept; 0 is what the vendor documents: {"maxAgeMillis":86400000,"maxRecords":10000}`, (*Emulator).adminRetention},
 	{"POST /visibility", `show new rows late: {"firstMillis":200,"stepMillis":50}`, (*Emulator).adminVisibility},
 	{"GET /faults", "list the faults that still meet calls, with how many they have left", (*Emulator).adminListFaults},
 	{"POST /faults", `inject a fault: {"kind":"Error","code":"Throttling.User","count":3,"retryAfterMillis":500}`, (*Emulator).adminInject},
@@ -58,6 +59,7 @@ var adminRoutes = []adminRoute{
 //	POST   /clock/advance                       see Advance
 //	PUT    /settings                            see Settings
 //	PUT    /quotas                              see Quota
+//	PUT    /retention                           see Retention
 //	POST   /visibility                          see SetVisibilityLag
 //	GET    /faults                              list the faults
 //	POST   /faults                              see Fault; retryAfterMillis and delayMillis are its durations

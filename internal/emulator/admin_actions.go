@@ -17,6 +17,16 @@ func (e *Emulator) adminQuotas() http.HandlerFunc {
 	return accept(func(_ *http.Request, quotas []Quota) error { return e.SetQuotas(quotas...) })
 }
 
+func (e *Emulator) adminRetention() http.HandlerFunc {
+	return accept(func(_ *http.Request, r struct {
+		MaxAgeMillis int64
+		MaxRecords   int
+	},
+	) error {
+		return e.SetRetention(Retention{MaxAge: millis(r.MaxAgeMillis), MaxRecords: r.MaxRecords})
+	})
+}
+
 func (e *Emulator) adminVisibility() http.HandlerFunc {
 	return accept(func(_ *http.Request, lag struct{ FirstMillis, StepMillis int64 }) error {
 		e.SetVisibilityLag(millis(lag.FirstMillis), millis(lag.StepMillis))

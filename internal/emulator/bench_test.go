@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
@@ -21,16 +22,31 @@ func BenchmarkPageOf50From100000(b *testing.B) {
 		for i := range rows {
 			rows[i] = emulator.Row{InstanceID: fmt.Sprintf("i-%d", i), InvocationStatus: emulator.StatusSuccess, ExitCode: pointer(int64(0))}
 		}
-		rows[0].InvocationStatus = map[bool]string{true: emulator.StatusRunning, false: emulator.StatusSuccess}[n%10 == 0]
-		if err := e.PutInvocation(emulator.Scripted{ID: fmt.Sprintf("t-%d", n), CommandID: fmt.Sprintf("c-%d", n%100), Rows: rows}); err != nil {
+		// Few run, and those are the oldest; few instances, commands, groups and tags are as rare.
+		s := emulator.Scripted{ID: fmt.Sprintf("t-%d", n), CommandID: fmt.Sprintf("c-%d", n/100), Rows: rows}
+		if n < 10 {
+			rows[0].InvocationStatus, rows[1].InstanceID = emulator.StatusRunning, "i-rare"
+			s.ResourceGroupID, s.Tags = "rg-rare", []emulator.Tag{{Key: "rare", Value: "1"}}
+		}
+		if err := e.PutInvocation(s); err != nil {
 			b.Fatal(err)
 		}
 	}
 	r := (&bench{e: e}).raw(nil)
-	for name, filter := range map[string][]string{
-		"newest": nil, "running": {"InvokeRecordStatus", "Running"}, "command": {"CommandId", "c-7"}, "invocation": {"InvokeId", "t-5"},
+	for _, filter := range [][]string{
+		{"InvokeId", ""},
+		{"InvokeId", "t-5"},
+		{"InstanceId", "i-5"},
+		{"InstanceId", "i-rare"},
+		{"CommandId", "c-0"},
+		{"ResourceGroupId", "rg-rare"},
+		{"Tag.1.Key", "rare", "Tag.1.Value", "1"},
+		{"InvokeRecordStatus", "Running"},
+		{"InvokeRecordStatus", "Finished"},
+		{"InvokeRecordStatus", "Success"},
+		{"InvokeRecordStatus", "Stopped"},
 	} {
-		b.Run(name, func(b *testing.B) {
+		b.Run(strings.Join(filter, "="), func(b *testing.B) {
 			for b.Loop() {
 				parameters := r.rpc(list, pairs(append([]string{"MaxResults", "50"}, filter...)...))
 				query := r.sign(http.MethodGet, parameters).Encode()
@@ -39,6 +55,35 @@ func BenchmarkPageOf50From100000(b *testing.B) {
 				if recorder.Code != http.StatusOK {
 					b.Fatalf("answer %d %s", recorder.Code, recorder.Body)
 				}
+			}
+		})
+	}
+}
+
+// One more record where there are as many as are kept: the cost does not grow with their number.
+func BenchmarkRecordOverTheLimit(b *testing.B) {
+	for _, limit := range []int{1_000, 100_000} {
+		b.Run(fmt.Sprint(limit), func(b *testing.B) {
+			e, err := emulator.New(emulator.Options{Retention: emulator.Retention{MaxRecords: limit}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { _ = e.Close() }()
+			n := 0
+			put := func() {
+				n++
+				if err := e.PutInvocation(emulator.Scripted{
+					ID: fmt.Sprintf("t-%d", n), Tags: []emulator.Tag{{Key: "a", Value: "1"}},
+					Rows: []emulator.Row{{InstanceID: "i", InvocationStatus: emulator.StatusSuccess}},
+				}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for range limit {
+				put()
+			}
+			for b.Loop() {
+				put()
 			}
 		})
 	}

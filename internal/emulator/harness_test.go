@@ -126,6 +126,9 @@ func (b *bench) row(invokeID, instanceID, what string, condition func(emulator.R
 			if row.InstanceID == instanceID {
 				last = row
 				if condition(row) {
+					if err := b.e.CheckIndexes(); err != nil {
+						b.Errorf("while %s is %s: %v", invokeID, what, err)
+					}
 					return row
 				}
 			}

@@ -156,3 +156,32 @@ func TestNextTokenIsBound(t *testing.T) {
 		foreign.call(t, list, "NextToken", token, "InstanceId", "i-1").wantCode(t, 400, "InvalidParameter.NextToken")
 	})
 }
+
+// A filter by record status follows the invocation from one status to the next.
+func TestRecordStatusFilterFollowsTheRun(t *testing.T) {
+	b := newBench(t, emulator.Options{})
+	r := b.raw(nil)
+	b.put(emulator.Scripted{ID: "t-1", Rows: []emulator.Row{
+		{InstanceID: "i-1", InvocationStatus: emulator.StatusRunning}, {InstanceID: "i-2", InvocationStatus: emulator.StatusSuccess},
+	}})
+	wantOnly := func(status string) {
+		t.Helper()
+		for _, filter := range []string{"Running", "Stopping", "Finished", "Success", "Stopped"} {
+			found := len(r.call(t, list, "InvokeRecordStatus", filter).rows(t)) == 2
+			if found != (filter == status) {
+				t.Errorf("InvokeRecordStatus=%s finds the rows: %v, want %s only to find them", filter, found, status)
+			}
+			listed := len(r.call(t, "DescribeInvocations", "InvokeStatus", filter).object(t)["Invocations"].(map[string]any)["Invocation"].([]any)) == 1
+			if listed != (filter == status) {
+				t.Errorf("InvokeStatus=%s finds the invocation: %v, want %s only to find it", filter, listed, status)
+			}
+		}
+	}
+	wantOnly("Running")
+	r.call(t, "StopInvocation", "InvokeId", "t-1")
+	wantOnly("Stopping")
+	if err := b.e.UpdateRow("t-1", "i-1", func(r *emulator.Row) { r.InvocationStatus = emulator.StatusTerminated }); err != nil {
+		t.Fatal(err)
+	}
+	wantOnly("Finished")
+}

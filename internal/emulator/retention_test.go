@@ -89,11 +89,15 @@ func TestRecordsAreLimited(t *testing.T) {
 	if got := keys(r.call(t, list, "RegionId", "cn-beijing").rows(t)); len(got) != 1 {
 		t.Errorf("rows %v of another region, want its one", got)
 	}
-	if err := b.e.SetRetention(emulator.Retention{MaxRecords: 1}); err != nil {
-		t.Fatal(err)
-	}
+	a := b.admin()
+	a.want(400, "PUT", "/retention", `{"maxRecords":-1}`)
+	a.want(204, "PUT", "/retention", `{"maxAgeMillis":3600000,"maxRecords":1}`)
 	if got, want := keys(r.call(t, list).rows(t)), []string{"t-running/i"}; !slices.Equal(got, want) {
 		t.Errorf("rows %v, want %v", got, want)
+	}
+	b.advance(time.Hour)
+	if got := keys(r.call(t, list, "RegionId", "cn-beijing").rows(t)); len(got) != 0 {
+		t.Errorf("rows %v an hour later, want none", got)
 	}
 }
 
