@@ -105,6 +105,7 @@ func TestOutputThatCannotBeKept(t *testing.T) {
 	}{
 		"no right to write Secrets": {
 			newWorld: func(t *testing.T) *world {
+				t.Helper()
 				w := newWorld(t)
 				w.options.MaxOutputPolicy = v1alpha1.OutputSecret
 				w.start(t)
@@ -114,8 +115,12 @@ func TestOutputThatCannotBeKept(t *testing.T) {
 		},
 		"not allowed by the operator": {newWorld: newRunningWorld, want: "--max-output-policy does not allow"},
 		"a Secret of somebody else": {
-			newWorld: func(t *testing.T) *world { return newSecretWorld(t) },
+			newWorld: func(t *testing.T) *world {
+				t.Helper()
+				return newSecretWorld(t)
+			},
 			before: func(t *testing.T, w *world, result *v1alpha1.InvocationResult) {
+				t.Helper()
 				foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "kept-output-" + string(result.UID)[:8]}, StringData: map[string]string{"mine": "untouched"}}
 				if err := w.client.Create(t.Context(), foreign); err != nil {
 					t.Fatal(err)
