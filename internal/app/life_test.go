@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
-	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
 )
 
 func TestSuspendHoldsTheObservation(t *testing.T) {
@@ -107,60 +106,6 @@ func TestDeletionLeavesNothingBehind(t *testing.T) {
 	w.untilCalled(t, "t-elsewhere", w.calls("t-elsewhere")+3)
 	if late := w.calls("t-going") - asked; late > 0 {
 		t.Errorf("a result of a namespace that is gone was asked for %d times", late)
-	}
-}
-
-func TestCredentialsOfASecret(t *testing.T) {
-	w := newRunningWorld(t)
-	w.cloud.AddAccessKey(emulator.AccessKey{ID: "tenant", Secret: "tenant-secret", AccountID: "42"})
-	row := running(1)
-	succeed(&row)
-	if err := w.cloud.PutInvocation(emulator.Scripted{ID: "t-tenant", AccountID: "42", RegionID: region, CreatedAt: longAgo, Rows: []emulator.Row{row}}); err != nil {
-		t.Fatal(err)
-	}
-	w.apply(t, "tenant", fmt.Sprintf("{regionID: %s, invokeID: t-tenant, credentials: {secretRef: {name: ecs-reader}}}", region))
-
-	denial := func(what, message string) {
-		t.Helper()
-		w.until(t, "tenant", "AccessDenied because of "+what, func(result *v1alpha1.InvocationResult) bool {
-			stalled := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionStalled)
-			return stalled != nil && stalled.Reason == v1alpha1.ReasonAccessDenied && strings.Contains(stalled.Message, message)
-		})
-	}
-	retry := func(value string) {
-		t.Helper()
-		w.run(t, "annotate", "--overwrite", "ir/tenant", v1alpha1.AnnotationReconcileRequestedAt+"="+value)
-	}
-	denial("a missing Secret", "Secret "+w.namespace+"/ecs-reader does not exist")
-	w.run(t, "create", "secret", "generic", "ecs-reader", "--from-literal=accessKeyID=tenant")
-	retry("1")
-	denial("a missing key", "accessKeySecret")
-	w.run(t, "patch", "secret", "ecs-reader", "--type=merge", "--patch", `{"stringData":{"accessKeySecret":"wrong-canary"}}`)
-	retry("2")
-	denial("a wrong secret", "SignatureDoesNotMatch")
-	w.run(t, "patch", "secret", "ecs-reader", "--type=merge", "--patch", `{"stringData":{"accessKeySecret":"tenant-secret"}}`)
-	retry("3")
-	w.untilReason(t, "tenant", v1alpha1.ReasonSucceeded)
-	everything := w.run(t, "get", "ir,events", "-o", "yaml")
-	for _, secret := range []string{"wrong-canary", "tenant-secret"} {
-		if strings.Contains(everything, secret) {
-			t.Errorf("%s appears in the status or the events", secret)
-		}
-	}
-}
-
-func TestWhoMayUseTheOperatorsOwnCredentials(t *testing.T) {
-	w := newWorld(t)
-	w.options.DefaultCredentialsNamespaces = []string{"ops"}
-	w.start(t)
-	w.apply(t, "outsider", fmt.Sprintf("{regionID: %s, invokeID: t-1}", region))
-	result := w.untilReason(t, "outsider", v1alpha1.ReasonAccessDenied)
-	message := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionReady).Message
-	if !strings.Contains(message, "namespace "+w.namespace) || !strings.Contains(message, "spec.credentials.secretRef") {
-		t.Errorf("the denial says %q, want the namespace and what to set", message)
-	}
-	if n := w.calls("t-1"); n != 0 {
-		t.Errorf("it cost %d calls", n)
 	}
 }
 

@@ -34,6 +34,8 @@ type Error struct {
 	// RequestID finds the call in the vendor's logs; empty when no answer came.
 	RequestID  string
 	HTTPStatus int
+	// RoleARN is the role that could not be assumed; empty where it was no role that failed.
+	RoleARN string
 	// RetryAfter is how long the API asked to wait; 0 when it did not say.
 	RetryAfter time.Duration
 }

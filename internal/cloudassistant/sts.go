@@ -59,10 +59,19 @@ func (c *Client) AssumeRole(base CredentialProvider, roleARN string) (Invalidato
 			return request
 		})
 		if err != nil {
-			return lease{}, err
+			return lease{}, ofRole(roleARN, err)
 		}
 		return decodeAssumed(got)
 	}), nil
+}
+
+// ofRole says of a failure which role could not be assumed because of it.
+func ofRole(roleARN string, err error) error {
+	var failure *Error
+	if errors.As(err, &failure) {
+		failure.RoleARN = roleARN
+	}
+	return err
 }
 
 // callSTS makes a signed call to the Security Token Service.
@@ -128,7 +137,7 @@ func (c *Client) assumeWithOIDC(ctx context.Context, _ bool) (lease, error) {
 	got, err := c.do(ctx, http.MethodPost, target, map[string]string{"Content-Type": requests.Form},
 		strings.NewReader(form.Encode()), newSanitizer(string(token)))
 	if err != nil {
-		return lease{}, denyInvalid(err)
+		return lease{}, ofRole(form.Get("RoleArn"), denyInvalid(err))
 	}
 	return decodeAssumed(got)
 }

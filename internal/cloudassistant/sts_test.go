@@ -99,8 +99,9 @@ func TestAssumeRoleFailures(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = provider.Credentials(t.Context())
-			if got := wantError(t, err, tc.class, tc.code); leaks(got.Error(), assumedCredentials) != "" {
-				t.Errorf("error %q", got.Error())
+			got := wantError(t, err, tc.class, tc.code)
+			if answered := tc.status != 200; leaks(got.Error(), assumedCredentials) != "" || answered != (got.RoleARN == roleARN) {
+				t.Errorf("error %q of the role %q", got.Error(), got.RoleARN)
 			}
 		})
 	}

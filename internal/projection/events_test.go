@@ -50,6 +50,25 @@ func TestContainersAreNamed(t *testing.T) {
 	s.wantMessage("2 of 3 instances failed: i-a/web Timeout (ExecutionTimeout), i-a/4567 exit 3")
 }
 
+// What a denial asks for is what mends it.
+func TestADenialSaysWhatMendsIt(t *testing.T) {
+	for want, failure := range map[string]cloudassistant.Error{
+		"Forbidden.RAM: Not you. Grant ecs:DescribeInvocationResults to the credentials, or set": {Code: "Forbidden.RAM", Message: "Not you."},
+		"NoPermission: the role acs:ram::43:role/r cannot be assumed: Not you. Let the role trust the credentials, and them call sts:AssumeRole;": {
+			Code: "NoPermission", Message: "Not you.", RoleARN: "acs:ram::43:role/r",
+		},
+		"SignatureDoesNotMatch: No. Mend the credentials, or set others by spec.credentials;": {Code: "SignatureDoesNotMatch", Message: "No."},
+		"IllegalTimestamp: Too late. Set the clock of the operator's node;":                   {Code: "IllegalTimestamp", Message: "Too late."},
+	} {
+		failure.Class = cloudassistant.ClassDenied
+		s := tell(t, run1())
+		s.at(0, Observation{Failure: &failure})
+		if got := findCondition(s.status, v1alpha1.ConditionReady).Message; !strings.HasPrefix(got, want) {
+			t.Errorf("message %q, want %q", got, want)
+		}
+	}
+}
+
 func TestMessagesOfRefusalsHoldNothingThatMoves(t *testing.T) {
 	refused := &cloudassistant.Error{
 		Class: cloudassistant.ClassDenied, Code: "InvalidTimeStamp.Expired", RequestID: "77E534EB",
@@ -57,7 +76,7 @@ func TestMessagesOfRefusalsHoldNothingThatMoves(t *testing.T) {
 	}
 	s := tell(t, run1())
 	s.at(0, Observation{Failure: refused})
-	const want = `InvalidTimeStamp.Expired: Expired at …, request …, trace ….\x1b. Grant`
+	const want = `InvalidTimeStamp.Expired: Expired at …, request …, trace ….\x1b. Set the clock of the operator's node`
 	if got := findCondition(s.status, v1alpha1.ConditionReady).Message; !strings.HasPrefix(got, want) {
 		t.Errorf("message %q", got)
 	}

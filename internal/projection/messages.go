@@ -84,7 +84,7 @@ func (p *projection) sentence(reason string) (sentence string, certain bool) {
 		return fmt.Sprintf("Several runs fit spec.match: %s. Name one by spec.invokeID in another resource, or give each run a tag of its own.",
 			enumerate(p.candidates, len(p.candidates), " and %d more")), len(p.candidates) > 0
 	case v1alpha1.ReasonAccessDenied:
-		return p.cause("Grant ecs:DescribeInvocationResults to the credentials, or set others by spec.credentials; it is tried again by itself.")
+		return p.cause(p.denialAdvice())
 	case v1alpha1.ReasonInvalidQuery:
 		return p.cause("Check spec.regionID and what else the resource asks for, and create another with the right question.")
 	case v1alpha1.ReasonTimedOut:
@@ -162,6 +162,23 @@ func (p *projection) expiry() string {
 // moving is what an error's message may hold that is another at every attempt.
 var moving = regexp.MustCompile(`(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?`)
 
+// denialAdvice is what mends a denial. Without one at hand it is about the permission, which is missing most often.
+func (p *projection) denialAdvice() string {
+	const again = "; it is tried again by itself."
+	if failure := p.Observation.Failure; failure != nil {
+		of := func(prefix string) bool { return strings.HasPrefix(failure.Code, prefix) }
+		switch {
+		case failure.RoleARN != "":
+			return "Let the role trust the credentials, and them call sts:AssumeRole" + again
+		case of("InvalidTimeStamp"), of("IllegalTimestamp"):
+			return "Set the clock of the operator's node" + again
+		case !of("Forbidden") && !of("NoPermission"):
+			return "Mend the credentials, or set others by spec.credentials" + again
+		}
+	}
+	return "Grant ecs:DescribeInvocationResults to the credentials, or set others by spec.credentials" + again
+}
+
 // cause is the error that the API refuses with, without what is another at every attempt, and what to do about it.
 func (p *projection) cause(advice string) (sentence string, certain bool) {
 	failure := p.Observation.Failure
@@ -173,6 +190,9 @@ func (p *projection) cause(advice string) (sentence string, certain bool) {
 		text = strings.ReplaceAll(text, failure.RequestID, ellipsis)
 	}
 	text = moving.ReplaceAllString(text, ellipsis)
+	if failure.RoleARN != "" {
+		text = "the role " + failure.RoleARN + " cannot be assumed: " + text
+	}
 	text = clean(failure.Code, maxName) + ": " + strings.TrimRight(clean(text, maxSentence), ". ")
 	return capMessage(text, maxCauseBytes) + ". " + advice, true
 }
