@@ -85,8 +85,8 @@ invocations: [{id: t-told, regionID: mars-1, rows: [{instanceID: i-mars, timelin
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantRow(t, s, submitted.InvokeId, "Success", "cm9sbGluZw==")
-	wantRow(t, s, "t-told", "Success", "")
+	wantSuccess(t, s, submitted.InvokeId, "cm9sbGluZw==")
+	wantSuccess(t, s, "t-told", "")
 	create := ecs.CreateCreateCommandRequest()
 	create.Name, create.Type, create.CommandContent = "a", "RunShellScript", "dHJ1ZQ=="
 	_, first := s.CreateCommand(create)
@@ -99,7 +99,7 @@ invocations: [{id: t-told, regionID: mars-1, rows: [{instanceID: i-mars, timelin
 		if submitted, err = s.RunCommand(request); err != nil {
 			t.Fatal(err)
 		}
-		wantRow(t, s, submitted.InvokeId, "Success", "cm9sbGluZw==")
+		wantSuccess(t, s, submitted.InvokeId, "cm9sbGluZw==")
 	}
 	response, err := s.DescribeInvocationResults(ecs.CreateDescribeInvocationResultsRequest())
 	if err != nil || response.Invocation.TotalCount != 3 {
@@ -123,11 +123,11 @@ invocations: [{id: t-told, regionID: mars-1, rows: [{instanceID: i-mars, timelin
 	}
 
 	again := serveCommand(t, environment, args...)
-	wantRow(t, again, submitted.InvokeId, "Success", "cm9sbGluZw==")
+	wantSuccess(t, again, submitted.InvokeId, "cm9sbGluZw==")
 }
 
-// wantRow waits until the one row of an invocation has a status.
-func wantRow(t *testing.T, s *served, invokeID, status, output string) {
+// wantSuccess waits until the one row of an invocation is Success.
+func wantSuccess(t *testing.T, s *served, invokeID, output string) {
 	t.Helper()
 	deadline := time.NewTimer(30 * time.Second)
 	defer deadline.Stop()
@@ -141,7 +141,7 @@ func wantRow(t *testing.T, s *served, invokeID, status, output string) {
 			t.Fatal(err)
 		}
 		rows := response.Invocation.InvocationResults.InvocationResult
-		if len(rows) == 1 && rows[0].InvocationStatus == status {
+		if len(rows) == 1 && rows[0].InvocationStatus == "Success" {
 			if rows[0].Output != output {
 				t.Errorf("the output is %q, want %q", rows[0].Output, output)
 			}
@@ -150,7 +150,7 @@ func wantRow(t *testing.T, s *served, invokeID, status, output string) {
 		select {
 		case <-look.C:
 		case <-deadline.C:
-			t.Fatalf("%s has the rows %+v, want %s", invokeID, rows, status)
+			t.Fatalf("%s has the rows %+v, want Success", invokeID, rows)
 		}
 	}
 }
