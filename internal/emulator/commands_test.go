@@ -2,7 +2,7 @@ package emulator_test
 
 import (
 	"encoding/base64"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -72,12 +72,15 @@ func TestDescribeCommands(t *testing.T) {
 	b.invoke(probe, nil)
 
 	got := b.commands(func(r *ecs.DescribeCommandsRequest) { r.CommandId, r.ContentEncoding = patch, "PlainText" })[0]
-	if got.Name != "patch-web" || got.Type != "RunShellScript" || got.Description != "patches" || got.WorkingDir != "/tmp" ||
-		got.Timeout != 90 || got.InvokeTimes != 0 || !got.EnableParameter || got.Launcher != "sh {{ACS::ScriptFileName}}" ||
-		got.CreationTime != fake.Now().UTC().Format(time.RFC3339) || got.ResourceGroupId != "rg-1" || got.Version != 1 || !got.Latest ||
-		!strings.HasPrefix(got.CommandContent, "echo {{ what }}") || !slices.Equal(got.ParameterNames.ParameterName, []string{"what", "how"}) ||
-		len(got.Tags.Tag) != 1 || got.Tags.Tag[0].TagKey != "team" || got.Tags.Tag[0].TagValue != "web" {
-		t.Errorf("described as %+v", got)
+	want := ecs.Command{
+		CommandId: patch, Name: "patch-web", Type: "RunShellScript", Description: "patches", WorkingDir: "/tmp", Timeout: 90,
+		CommandContent: "echo {{ what }} {{how}} {{what}} {{ACS::InstanceId}}", EnableParameter: true, Launcher: "sh {{ACS::ScriptFileName}}",
+		CreationTime: fake.Now().UTC().Format(time.RFC3339), ResourceGroupId: "rg-1", Provider: "User", Version: 1, Latest: true,
+		ParameterNames: ecs.ParameterNames{ParameterName: []string{"what", "how"}},
+		Tags:           ecs.TagsInDescribeCommands{Tag: []ecs.Tag{{TagKey: "team", TagValue: "web"}}},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("described as\n%+v, want\n%+v", got, want)
 	}
 	tests := []struct {
 		name   string
@@ -231,8 +234,11 @@ func TestResourceTags(t *testing.T) {
 		return tags
 	}
 	b := newBench(t, emulator.Options{Instances: []emulator.Instance{
-		{ID: "i-2", Tags: tags("web", "blue")}, {ID: "i-1", Tags: tags("web", "green")}, {ID: "i-3", Tags: tags("db")},
-		{ID: "i-4", Tags: tags("web"), RegionID: "cn-beijing"}, {ID: "i-5", Tags: tags("web"), AccountID: "42"},
+		{ID: "i-2", Tags: tags("web", "blue")},
+		{ID: "i-1", Tags: tags("web", "green")},
+		{ID: "i-3", Tags: tags("db")},
+		{ID: "i-4", Tags: tags("web"), RegionID: "cn-beijing"},
+		{ID: "i-5", Tags: tags("web"), AccountID: "42"},
 	}})
 	run := func(tags ...ecs.RunCommandResourceTag) string {
 		request := ecs.CreateRunCommandRequest()

@@ -12,7 +12,9 @@ import (
 func TestContainers(t *testing.T) {
 	id := func(digit string) string { return strings.Repeat(digit, 64) }
 	containers := []emulator.Container{
-		{ID: id("a"), Name: "web"}, {ID: id("b"), Name: "twin", Runtime: "docker"}, {ID: id("c"), Name: "twin"},
+		{ID: id("a"), Name: "web"},
+		{ID: id("b"), Name: "twin", Runtime: "docker"},
+		{ID: id("c"), Name: "twin"},
 		{ID: id("d"), Name: "gone", State: "exited"},
 	}
 	b := newBench(t, emulator.Options{Instances: []emulator.Instance{

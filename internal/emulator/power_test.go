@@ -13,7 +13,7 @@ import (
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
 )
 
-// start, stop and reboot switch the power of an instance by the vendor's client.
+// start, stop and reboot switch the power of an instance by the vendor's client, reboot that of the first.
 func (b *bench) start(instanceID string) error {
 	request := ecs.CreateStartInstanceRequest()
 	request.InstanceId = instanceID
@@ -28,9 +28,9 @@ func (b *bench) stop(instanceID string) error {
 	return err
 }
 
-func (b *bench) reboot(instanceID string) error {
+func (b *bench) reboot() error {
 	request := ecs.CreateRebootInstanceRequest()
-	request.InstanceId = instanceID
+	request.InstanceId = firstID
 	_, err := b.sdk.RebootInstance(request)
 	return err
 }
@@ -59,12 +59,12 @@ func TestPower(t *testing.T) {
 		t.Errorf("after StopInstance the instance is %s", got)
 	}
 	wantRefusal(t, b.stop(firstID), 403, "IncorrectInstanceStatus")
-	wantRefusal(t, b.reboot(firstID), 403, "IncorrectInstanceStatus")
+	wantRefusal(t, b.reboot(), 403, "IncorrectInstanceStatus")
 	if err := b.e.RebootInstance(firstID); err == nil {
 		t.Error("a stopped instance could be rebooted")
 	}
 	must(t, b.start(firstID))
-	must(t, b.reboot(firstID))
+	must(t, b.reboot())
 	if got := status(); got != "Running" {
 		t.Errorf("after a reboot the instance is %s", got)
 	}
@@ -85,7 +85,7 @@ func TestInterruptions(t *testing.T) {
 		happen     func(*bench) error
 	}{
 		{"stopped", "ExecutionInterrupted", func(b *bench) error { return b.stop(firstID) }},
-		{"rebooted", "InstanceRestarted", func(b *bench) error { return b.reboot(firstID) }},
+		{"rebooted", "InstanceRestarted", func(b *bench) error { return b.reboot() }},
 		{"rebooted by the method", "InstanceRestarted", func(b *bench) error { return b.e.RebootInstance(firstID) }},
 		{"agent restarted", "ClientRestarted", func(b *bench) error { return b.e.RestartAgent(firstID) }},
 		{"released", "InstanceReleased", func(b *bench) error { return b.e.RemoveInstance(firstID) }},
@@ -214,7 +214,9 @@ func TestDescribeCloudAssistantStatus(t *testing.T) {
 	fake := clocktesting.NewFakeClock(time.Now().Truncate(time.Second))
 	started := fake.Now().UTC()
 	b := newBench(t, emulator.Options{Clock: fake, Instances: []emulator.Instance{
-		{ID: "i-busy"}, {ID: "i-old", AgentVersion: "2.2.3.188"}, {ID: "i-win", OSType: emulator.OSWindows},
+		{ID: "i-busy"},
+		{ID: "i-old", AgentVersion: "2.2.3.188"},
+		{ID: "i-win", OSType: emulator.OSWindows},
 		{ID: "i-elsewhere", RegionID: "cn-beijing"},
 	}})
 	ask := func(change func(*ecs.DescribeCloudAssistantStatusRequest)) []ecs.InstanceCloudAssistantStatus {

@@ -26,9 +26,9 @@ func TestNextRebootOnly(t *testing.T) {
 			if waiting.Repeats != 0 || !waiting.StartTime.IsZero() {
 				t.Errorf("the waiting row is %+v", waiting)
 			}
-			must(t, b.reboot(firstID))
+			must(t, b.reboot())
 			b.row(invokeID, firstID, "printing", func(r emulator.Row) bool { return len(r.Output) > 0 })
-			must(t, b.reboot(firstID))
+			must(t, b.reboot())
 			wantEnd(t, b.status(invokeID, firstID, emulator.StatusError), "Error", "InstanceRestarted", nil, true)
 			if got := b.status(invokeID, secondID, status); got.Repeats != 0 {
 				t.Errorf("the other instance's row is %+v", got)
@@ -51,7 +51,7 @@ func TestEveryReboot(t *testing.T) {
 			must(t, b.stop(firstID))
 			must(t, b.start(firstID))
 		} else {
-			must(t, b.reboot(firstID))
+			must(t, b.reboot())
 		}
 		b.row(invokeID, firstID, "waiting for another boot", func(r emulator.Row) bool {
 			return r.InvocationStatus == emulator.StatusScheduled && r.Repeats == boot
@@ -74,7 +74,7 @@ func TestEveryReboot(t *testing.T) {
 
 	b.raw(nil).call(t, "StopInvocation", "InvokeId", invokeID).wantCode(t, 200, "")
 	b.status(invokeID, firstID, emulator.StatusCancelled)
-	must(t, b.reboot(firstID))
+	must(t, b.reboot())
 	b.status(b.run("true", nil), firstID, emulator.StatusSuccess)
 	if got := b.e.Rows(invokeID)[0]; got.InvocationStatus != emulator.StatusCancelled || got.Repeats != 3 {
 		t.Errorf("after it was stopped the row is %+v", got)
@@ -86,9 +86,9 @@ func TestEveryRebootDuringARun(t *testing.T) {
 	b := newBench(t, emulator.Options{})
 	invokeID := b.onBoot("sleep 1000", "EveryReboot")
 	b.status(invokeID, firstID, emulator.StatusScheduled)
-	must(t, b.reboot(firstID))
+	must(t, b.reboot())
 	b.status(invokeID, firstID, emulator.StatusRunning)
-	must(t, b.reboot(firstID))
+	must(t, b.reboot())
 	b.row(invokeID, firstID, "running a second time", func(r emulator.Row) bool {
 		return r.InvocationStatus == emulator.StatusRunning && r.Repeats == 1
 	})

@@ -43,7 +43,7 @@ var submitErrors = map[string]wording{
 	"WindowsPasswordName.Missed":                 {http.StatusForbidden, "WindowsPasswordName must be specified when you create a Windows task."},
 	"IdempotentParameterMismatch":                {http.StatusForbidden, "The specified parameter has changed while using an already used clientToken."},
 	"InvalidLauncher.LengthLimitExceeded":        {http.StatusForbidden, "The length of the parameter Launcher exceeds the limit of 1 KB characters."},
-	"InvalidStatus.CmdIdInUse":                   {http.StatusForbidden, "The specified commandId is in use by some runing Invocation."},
+	"InvalidStatus.CmdIdInUse":                   {http.StatusForbidden, "The specified commandId is in use by some runing Invocation."}, //nolint:misspell // the vendor's own word
 	"InvalidCmdType.NotFound":                    {http.StatusForbidden, "The specified command type does not exist."},
 	"InvalidCmdId.NotFound":                      {http.StatusNotFound, "The specified command ID does not exist."},
 	"InvalidRepeatMode.NotFound":                 {http.StatusNotFound, "The specified repeat mode does not exist."},

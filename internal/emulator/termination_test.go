@@ -42,7 +42,7 @@ func (b *bench) ends(pid int) {
 // TerminationMode says what a stop leaves behind; the row ends all the same, and nothing outlives the instance's power.
 func TestTerminationMode(t *testing.T) {
 	lose := map[string]func(*bench) error{
-		"reboot":  func(b *bench) error { return b.reboot(firstID) },
+		"reboot":  func(b *bench) error { return b.reboot() },
 		"stop":    func(b *bench) error { return b.stop(firstID) },
 		"release": func(b *bench) error { return b.e.RemoveInstance(firstID) },
 		"close":   func(b *bench) error { return b.e.Close() },
