@@ -38,6 +38,8 @@ func (s *Scenario) Configure(options *emulator.Options, getenv func(string) stri
 	options.OIDCProviders = slices.Concat(options.OIDCProviders, s.OIDCProviders)
 	options.Retention.MaxAge = cmp.Or(s.Retention.MaxAge, options.Retention.MaxAge)
 	options.Retention.MaxRecords = cmp.Or(s.Retention.MaxRecords, options.Retention.MaxRecords)
+	options.OSSBuckets = slices.Concat(options.OSSBuckets, s.Settings.OSSBuckets)
+	options.OSSDelay = cmp.Or(s.Settings.OSSDelay, options.OSSDelay)
 	options.Settings = s.Settings.Settings
 	options.Instances = s.instances(options.Instances)
 	options.Simulations = slices.Concat(s.Simulations, options.Simulations)

@@ -251,7 +251,7 @@ func TestConfigure(t *testing.T) {
 regionIDs: [mars-1, cn-hangzhou]
 accessKeys: [{id: a, secretEnv: SECRET_OF_A, accountID: "42"}, {id: b, secretEnv: SECRET_OF_B, disabled: true}]
 instances: [{count: 2, accountID: "42"}, {id: i-x}, {count: 1, regionID: mars-1}]
-settings: {minRate: 1s, deliveryTimeout: 2s}
+settings: {minRate: 1s, deliveryTimeout: 2s, ossBuckets: [logs], ossDelay: 3s}
 retention: {maxAge: 1h}
 quotas: [{perMinute: 5}]
 simulations: [{output: first}]
@@ -288,6 +288,9 @@ oidcProviders: [{name: p, issuer: "https://example.com", clientIDs: [sts.aliyunc
 	if allow := options.Roles[0].Policies[0].Statement[0]; !slices.Equal(allow.Action, ram.Strings{"ecs:Describe*"}) || options.Roles[1].Policies == nil ||
 		!strings.Contains(string(options.OIDCProviders[0].JWKS), `"kid":"a"`) {
 		t.Errorf("the roles are %+v, the providers %+v", options.Roles, options.OIDCProviders)
+	}
+	if !slices.Equal(options.OSSBuckets, []string{"logs"}) || options.OSSDelay != 3*time.Second {
+		t.Errorf("the buckets are %v, a delivery takes %v", options.OSSBuckets, options.OSSDelay)
 	}
 	if options.MinRate != time.Second || options.DeliveryTimeout != 2*time.Second || options.Quotas[0].PerMinute != 5 ||
 		options.Retention != (emulator.Retention{MaxAge: time.Hour, MaxRecords: 9}) ||

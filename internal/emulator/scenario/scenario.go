@@ -59,6 +59,10 @@ type Settings struct {
 	DeliveryTimeout time.Duration
 	VisibilityFirst time.Duration
 	VisibilityStep  time.Duration
+	// OSSBuckets exist for the delivery of outputs; without it every bucket does.
+	OSSBuckets []string
+	// OSSDelay is how long a delivery takes once the command has ended.
+	OSSDelay time.Duration
 }
 
 // Invocation is a scripted one: no process stands behind its rows.
