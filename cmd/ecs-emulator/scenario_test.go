@@ -77,7 +77,7 @@ invocations: [{id: t-told, regionID: mars-1, rows: [{instanceID: i-mars, timelin
 		t.Fatal(err)
 	}
 	environment := map[string]string{"TESTER_SECRET": "hidden"}
-	args := []string{"--scenario", file, "--state", state, "--quota", "CreateCommand=1", "--max-records", "3"}
+	args := []string{"--scenario", file, "--state", state, "--quota", "CreateCommand=1", "--quota", "*=1000", "--max-records", "3"}
 	s := serveCommand(t, environment, args...)
 	request := ecs.CreateRunCommandRequest()
 	request.Type, request.CommandContent, request.InstanceId = "RunShellScript", "rover forward", &[]string{"i-mars"}
