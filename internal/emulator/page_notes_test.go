@@ -3,7 +3,9 @@ package emulator_test
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/ram"
@@ -13,7 +15,7 @@ import (
 // polling, the emulator sends none.
 var pageNotes = []string{
 	"only this tells how a command ended",
-	"what is no longer kept is an empty list and no error",
+	"records of the last four weeks, 100,000 at most",
 	"the first page needs MaxResults alone, further ones NextToken too",
 	"RAM: the action is ecs:DescribeInvocationResults, of a command and an instance",
 }
@@ -55,16 +57,29 @@ func TestPageNotes(t *testing.T) {
 			t.Errorf("the command was accepted, and its result is %v", row)
 		}
 	})
-	t.Run(page.row("what is no longer kept is an empty list and no error"), func(t *testing.T) {
-		b.put(emulator.Scripted{ID: "t-old", Rows: []emulator.Row{{InstanceID: "i-1"}}})
-		if rows := r.call(t, list, "InvokeId", "t-old").rows(t); len(rows) != 1 {
-			t.Errorf("before, the rows are %v", rows)
+	t.Run(page.row("records of the last four weeks, 100,000 at most"), func(t *testing.T) {
+		b, r := newPageBench(t)
+		b.put(emulator.Scripted{ID: "t-kept", Rows: []emulator.Row{{InstanceID: "i-1", InvocationStatus: emulator.StatusSuccess}}})
+		for _, wait := range []struct {
+			time time.Duration
+			want int
+		}{{4*7*24*time.Hour - time.Second, 1}, {2 * time.Second, 0}} {
+			if err := b.e.Advance(wait.time); err != nil {
+				t.Fatal(err)
+			}
+			if rows := r.call(t, list, "InvokeId", "t-kept").rows(t); len(rows) != wait.want {
+				t.Errorf("%d rows after another %v, want %d", len(rows), wait.time, wait.want)
+			}
 		}
-		if err := b.e.ForgetInvocation("t-old"); err != nil {
+		for n := range 4 {
+			b.put(emulator.Scripted{ID: "t-" + strconv.Itoa(n), CommandID: "c-few", Rows: []emulator.Row{{InstanceID: "i-1", InvocationStatus: emulator.StatusSuccess}}})
+		}
+		// The documented number is the default; a smaller one is counted out.
+		if err := b.e.SetRetention(emulator.Retention{MaxRecords: 3}); err != nil {
 			t.Fatal(err)
 		}
-		if rows := r.call(t, list, "InvokeId", "t-old").rows(t); len(rows) != 0 {
-			t.Errorf("after, the rows are %v", rows)
+		if got := keys(r.call(t, list, "CommandId", "c-few").rows(t)); !slices.Equal(got, []string{"t-3/i-1", "t-2/i-1", "t-1/i-1"}) {
+			t.Errorf("of four records the newest three should be kept, and are %v", got)
 		}
 	})
 	t.Run(page.row("the first page needs MaxResults alone, further ones NextToken too"), func(t *testing.T) {
