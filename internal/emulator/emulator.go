@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -20,7 +21,7 @@ type Emulator struct {
 	options Options
 	clock   *movingclock.Clock
 	log     *slog.Logger
-	// id marks every process of this emulator, so that Close can find them.
+	// id marks every process of this emulator, so that Close can find them, or whoever goes on from its state file.
 	id         string
 	scratch    string
 	ownScratch bool
@@ -78,8 +79,9 @@ func New(options Options) (*Emulator, error) {
 		return nil, err
 	}
 	if e.scratch == "" {
-		directory, err := os.MkdirTemp("", "ecs-emulator-")
-		if err != nil {
+		// Nobody can guess the ID, so the name is free.
+		directory := filepath.Join(os.TempDir(), scratchName(e.id))
+		if err := os.Mkdir(directory, 0o700); err != nil {
 			cancel(err)
 			return nil, fmt.Errorf("cannot make a scratch directory for the instances; set ScratchDir: %w", err)
 		}
@@ -87,7 +89,7 @@ func New(options Options) (*Emulator, error) {
 	}
 	if options.StateFile != "" {
 		e.mu.unsaved = make(chan struct{}, 1)
-		if err := e.loadStateFile(); err != nil {
+		if err := e.takeOver(); err != nil {
 			return nil, errors.Join(err, e.end())
 		}
 		e.runs.Go(func() { e.keepState(ctx) })

@@ -44,7 +44,8 @@ type Options struct {
 	Quotas []Quota
 	// StateFile, if set, keeps the state over restarts: New goes on from it as LoadState does, changes are in it a
 	// second later on Clock, and Close writes it a last time. It holds secrets as SaveState says, and one emulator
-	// at a time may use it. An unreadable one makes New fail and stays as it is.
+	// at a time may use it: processes and the temporary scratch directory of the one before are ended and removed.
+	// An unreadable one makes New fail and stays as it is, and so does one that cannot be written.
 	StateFile string
 	// Simulations pretend runs; the first that matches counts, and a command that none matches runs as a process.
 	Simulations []Simulation

@@ -26,6 +26,10 @@ type savedState struct {
 	Instances       []instance
 	Commands        []savedCommand
 	Submissions     []savedSubmission
+	// Emulator is the ID of the emulator that saved it, and Scratch the directory that it made for itself: if it was
+	// killed, its processes and its files are found by them.
+	Emulator string
+	Scratch  string
 	// Sessions are what AssumeRole gave out.
 	Sessions []AccessKey
 	// Count is the number of lines that follow: a file that was cut must not pass for a whole one.
@@ -79,7 +83,7 @@ func (s *savedState) encode(w io.Writer) error {
 // fails if there are invocations already, and then, as after every error, changes nothing. An instance of the state
 // takes the place of one in Options with its ID.
 //
-// What ran has lost its process, as if the instance's agent had been restarted: it ends as Error with the
+// An emulator that saved the state and still lives is not touched. What ran has lost its process, as if the instance's agent had been restarted: it ends as Error with the
 // ErrorCode ClientRestarted, and what was being stopped as Terminated. What was pending is delivered again, its
 // window begins anew. Schedules go on; runs that they missed are skipped.
 func (e *Emulator) LoadState(r io.Reader) error {
@@ -136,7 +140,10 @@ func (e *Emulator) snapshot() *savedState {
 	s := &savedState{
 		Version: stateVersion, Sequence: e.store.sequence, PageTokenKey: e.tokens.key, ClockAhead: e.clock.Ahead(),
 		VisibilityFirst: e.lag.first, VisibilityStep: e.lag.step,
-		Sessions: e.keys.sessions(), Count: len(e.store.invocations),
+		Emulator: e.id, Sessions: e.keys.sessions(), Count: len(e.store.invocations),
+	}
+	if e.ownScratch {
+		s.Scratch = e.scratch
 	}
 	for _, id := range slices.Sorted(maps.Keys(e.instances)) {
 		s.Instances = append(s.Instances, *e.instances[id])

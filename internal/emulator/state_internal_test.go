@@ -179,7 +179,10 @@ func TestStateRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := equalState(want, loadedFrom(t, read).snapshot()); diff != "" {
+		got := loadedFrom(t, read).snapshot()
+		// Those are of the emulator that goes on.
+		got.Emulator, got.Scratch = want.Emulator, want.Scratch
+		if diff := equalState(want, got); diff != "" {
 			t.Fatalf("the state is another after a round (-want +got):\n%s", diff)
 		}
 	})

@@ -300,11 +300,14 @@ func TestStateFileErrors(t *testing.T) {
 			}
 		})
 	}
-	missing := filepath.Join(t.TempDir(), "missing", "state.json")
-	e, err := emulator.New(emulator.Options{StateFile: missing})
-	if err != nil {
-		t.Fatal(err)
+	missing := filepath.Join(t.TempDir(), "missing")
+	if _, err := emulator.New(emulator.Options{StateFile: filepath.Join(missing, "state.json")}); err == nil || !strings.Contains(err.Error(), "check its directory") {
+		t.Errorf("beginning without a directory for the state gave %v", err)
 	}
+	must(t, os.Mkdir(missing, 0o700))
+	e, err := emulator.New(emulator.Options{StateFile: filepath.Join(missing, "state.json")})
+	must(t, err)
+	must(t, os.RemoveAll(missing))
 	if err := e.Close(); err == nil || !strings.Contains(err.Error(), "check its directory") {
 		t.Errorf("closing without a directory for the state gave %v", err)
 	}

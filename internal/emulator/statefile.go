@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/process"
 )
 
 // savePause is how long a change waits for others before the state is written.
@@ -38,21 +40,61 @@ func (m *stateMutex) touch() {
 	}
 }
 
-// loadStateFile reads Options.StateFile, if there is one already.
-func (e *Emulator) loadStateFile() error {
-	file, err := os.Open(e.options.StateFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+// takeOver goes on from Options.StateFile, if there is one already, and ends what the emulator that wrote it left
+// behind: nobody else can, if it was killed. The file is written before anything runs, so that this emulator can be
+// followed in the same way from its first moment on.
+func (e *Emulator) takeOver() error {
+	s, err := e.readStateFile()
 	if err != nil {
-		return fmt.Errorf("cannot open the state file: %w", err)
+		return err
 	}
-	defer func() { _ = file.Close() }()
-	if err := e.LoadState(file); err != nil {
-		return fmt.Errorf("state file %s: %w", e.options.StateFile, err)
+	if s != nil {
+		if err := e.restore(s); err != nil {
+			return fmt.Errorf("state file %s: %w", e.options.StateFile, err)
+		}
+		e.endLeftOvers(s)
 	}
+	if err := e.writeStateFile(); err != nil {
+		return err
+	}
+	e.resume()
 	return nil
 }
+
+// readStateFile returns nil if there is none.
+func (e *Emulator) readStateFile() (*savedState, error) {
+	file, err := os.Open(e.options.StateFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the state file: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	s, err := decodeState(file)
+	if err != nil {
+		return nil, fmt.Errorf("state file %s: %w", e.options.StateFile, err)
+	}
+	return s, nil
+}
+
+// endLeftOvers ends the processes of an emulator that is gone, and removes the directory that it made for itself, which
+// has scripts with their parameters. A directory that is not named after it is somebody else's.
+func (e *Emulator) endLeftOvers(s *savedState) {
+	if s.Emulator == "" {
+		return
+	}
+	process.KillMarked(s.Emulator + "/")
+	if filepath.Base(s.Scratch) != scratchName(s.Emulator) {
+		return
+	}
+	if err := os.RemoveAll(s.Scratch); err != nil {
+		e.log.Error("the scratch directory of an emulator that was killed is left; remove it, for it has scripts", "directory", s.Scratch, "error", err)
+	}
+}
+
+// scratchName is that of the directory which an emulator makes for itself.
+func scratchName(emulatorID string) string { return "ecs-emulator-" + emulatorID }
 
 // keepState writes the state file soon after each change, until ctx ends. Close writes the last one.
 func (e *Emulator) keepState(ctx context.Context) {

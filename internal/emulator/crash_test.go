@@ -1,0 +1,61 @@
+package emulator_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
+)
+
+// An emulator that was killed leaves scripts behind, and a directory with their contents. The next one with its state
+// file ends them and removes it, however soon after the start the first one was killed.
+func TestStateFileEndsWhatAKilledEmulatorLeft(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	fake := clocktesting.NewFakeClock(noon)
+	options := stateOptions(t, fake)
+	killed := newBench(t, options)
+	atStart, err := os.ReadFile(options.StateFile)
+	must(t, err)
+	left := killed.raw(fake).submit(t, "CommandContent", "exec sleep 1000", "InstanceId.1", firstID)
+	killed.status(left, firstID, emulator.StatusRunning)
+	scratch := func() []string {
+		t.Helper()
+		found, err := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "ecs-emulator-*"))
+		must(t, err)
+		return found
+	}
+	before := scratch()
+	if len(before) != 1 {
+		t.Fatalf("the scratch directories are %v, want one", before)
+	}
+
+	// The first emulator lives on here, and sees what becomes of its script.
+	copied := stateOptions(t, fake)
+	must(t, os.WriteFile(copied.StateFile, atStart, 0o600))
+	newBench(t, copied)
+	if got := killed.status(left, firstID, emulator.StatusFailed); got.ExitCode == nil || *got.ExitCode != 137 {
+		t.Errorf("the script that was left ended as %+v, want it killed", got)
+	}
+	if after := scratch(); len(after) != 1 || after[0] == before[0] {
+		t.Errorf("the scratch directories are %v, want that of the second emulator, not %v", after, before)
+	}
+}
+
+// Only a directory that an emulator made for itself is removed, whatever the state file names.
+func TestStateFileRemovesNoOtherDirectory(t *testing.T) {
+	precious := filepath.Join(t.TempDir(), "precious")
+	must(t, os.Mkdir(precious, 0o700))
+	for _, emulatorID := range []string{"", "precious", "E1"} {
+		options := stateOptions(t, clocktesting.NewFakeClock(noon))
+		state := fmt.Sprintf(`{"Version":1,"PageTokenKey":"a2V5","Emulator":%q,"Scratch":%q}`, emulatorID, precious)
+		must(t, os.WriteFile(options.StateFile, []byte(state), 0o600))
+		newBench(t, options)
+		if _, err := os.Stat(precious); err != nil {
+			t.Errorf("with emulator ID %q: %v", emulatorID, err)
+		}
+	}
+}
