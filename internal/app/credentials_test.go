@@ -159,7 +159,7 @@ func TestARoleIsAssumed(t *testing.T) {
 	w.scriptFor(t, "43", "t-role")
 	w.apply(t, "role", fmt.Sprintf("{regionID: %s, invokeID: t-role, credentials: {roleARN: 'acs:ram::43:role/reader'}}", region))
 	denied := w.untilReason(t, "role", v1alpha1.ReasonAccessDenied)
-	if message := meta.FindStatusCondition(denied.Status.Conditions, v1alpha1.ConditionStalled).Message; !strings.Contains(message, "role") {
+	if message := meta.FindStatusCondition(denied.Status.Conditions, v1alpha1.ConditionStalled).Message; !strings.Contains(message, "Let the role trust the credentials") {
 		t.Errorf("the denial says %q, want that the role cannot be assumed", message)
 	}
 	role.Trust = trust(emulator.DefaultAccountID)

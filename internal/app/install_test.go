@@ -93,3 +93,28 @@ func TestTheInstallerSetsTheImage(t *testing.T) {
 		t.Errorf("an image without a tag is answered with %v: %s", err, refusal)
 	}
 }
+
+// The overlay that lets outputs go into Secrets is the install, with the flag and the role.
+func TestTheOverlayForOutputSecrets(t *testing.T) {
+	t.Parallel()
+	kubectl := controlPlane.AdminKubectl(t, testenv.OperatorNamespace)
+	built := kubectl.Run(t.Context(), "kustomize", testenv.Root()+"/config/output-secrets")
+	if built.ExitCode != 0 {
+		t.Fatal(built.Stderr)
+	}
+	for _, want := range []string{"- --max-output-policy=Secret\n", "kind: Deployment\n", "kind: CustomResourceDefinition\n"} {
+		if !strings.Contains(built.Stdout, want) {
+			t.Errorf("the overlay lacks %q", want)
+		}
+	}
+	// The API server finds every object of it right, and no name wrong.
+	applied := kubectl.Run(t.Context(), "apply", "--server-side", "--dry-run=server", "--force-conflicts", "--kustomize", testenv.Root()+"/config/output-secrets")
+	for _, want := range []string{"clusterrolebinding.rbac.authorization.k8s.io/cloud-assistant-operator-output-secrets", "deployment.apps/cloud-assistant-operator-manager"} {
+		if applied.ExitCode != 0 || !strings.Contains(applied.Stdout, want) {
+			t.Errorf("applying the overlay tells nothing of %s: exit %d\n%s%s", want, applied.ExitCode, applied.Stdout, applied.Stderr)
+		}
+	}
+	if !strings.Contains(built.Stdout, "  name: "+testenv.OperatorServiceAccount+"\n  namespace: "+testenv.OperatorNamespace) {
+		t.Error("the role is bound to somebody else")
+	}
+}

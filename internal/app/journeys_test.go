@@ -95,6 +95,22 @@ func TestARunWithoutAnExitCodeFailsThePipeline(t *testing.T) {
 	}
 }
 
+// A process cannot end with every exit code that the API knows: none of them may read as success.
+func TestAnExitCodeThatNoShellHasFailsThePipeline(t *testing.T) {
+	w := newRunningWorld(t)
+	for n, code := range []int64{256, -1, 0xC0000005} {
+		row := running(1)
+		succeed(&row)
+		row.InvocationStatus, row.ExitCode, row.ErrorCode = "Failed", &code, "ExitCodeNonzero"
+		id := fmt.Sprintf("t-code%d", n)
+		w.script(t, id, row)
+		w.apply(t, id, fmt.Sprintf("{regionID: %s, invokeID: %s}", region, id))
+		if step := w.kubectl.Shell(t.Context(), readmeStep(t, id)); step.ExitCode != 1 {
+			t.Errorf("with the exit code %d the README's pipeline step exits with %d: %s", code, step.ExitCode, step.Stderr)
+		}
+	}
+}
+
 func TestOneInstanceOfARun(t *testing.T) {
 	w := newRunningWorld(t)
 	id := w.runCommand(t, 3, `case {{ACS::InstanceId}} in *2) exit 3;; esac`, nil)

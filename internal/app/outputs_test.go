@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -62,12 +63,13 @@ func TestOutputInSecrets(t *testing.T) {
 	if len(result.Status.OutputSecrets) != 2 {
 		t.Fatalf("the status names the Secrets %v, want 2 for 1.4 MB", result.Status.OutputSecrets)
 	}
-	kept := map[string][]byte{}
+	kept, versions := map[string][]byte{}, map[string]string{}
 	for _, name := range result.Status.OutputSecrets {
 		secret := &corev1.Secret{}
 		if err := w.client.Get(t.Context(), types.NamespacedName{Namespace: w.namespace, Name: name}, secret); err != nil {
 			t.Fatal(err)
 		}
+		versions[name] = secret.ResourceVersion
 		if !metav1.IsControlledBy(secret, result) {
 			t.Errorf("Secret %s is owned by %v", name, secret.OwnerReferences)
 		}
@@ -89,10 +91,63 @@ func TestOutputInSecrets(t *testing.T) {
 	w.stop()
 	w.start(t)
 	w.run(t, "annotate", "ir/secret", v1alpha1.AnnotationReconcileRequestedAt+"=now")
-	again := w.until(t, "secret", "asked again", func(result *v1alpha1.InvocationResult) bool { return result.Status.LastHandledReconcileAt == "now" })
-	if fmt.Sprint(again.Status.OutputSecrets) != fmt.Sprint(result.Status.OutputSecrets) {
-		t.Errorf("after a restart the status names %v, before %v", again.Status.OutputSecrets, result.Status.OutputSecrets)
+	w.until(t, "secret", "asked again", func(result *v1alpha1.InvocationResult) bool { return result.Status.LastHandledReconcileAt == "now" })
+	for name, version := range versions {
+		secret := &corev1.Secret{}
+		if err := w.client.Get(t.Context(), types.NamespacedName{Namespace: w.namespace, Name: name}, secret); err != nil {
+			t.Fatal(err)
+		}
+		if secret.ResourceVersion != version {
+			t.Errorf("Secret %s was written again after a restart", name)
+		}
 	}
+	// Asked again, it puts back what somebody has deleted.
+	w.run(t, "delete", "secret", result.Status.OutputSecrets[0])
+	w.run(t, "annotate", "--overwrite", "ir/secret", v1alpha1.AnnotationReconcileRequestedAt+"=again")
+	w.until(t, "secret", "asked once more", func(result *v1alpha1.InvocationResult) bool { return result.Status.LastHandledReconcileAt == "again" })
+	w.run(t, "get", "secret", result.Status.OutputSecrets[0])
+}
+
+// While Secrets cannot be written for a reason that may pass, whoever waits gets the end; the output is put into a Secret
+// once that works.
+func TestOutputIsOwedWhileSecretsCannotBeWritten(t *testing.T) {
+	w := newSecretWorld(t)
+	broken := fmt.Sprintf(`
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: %[1]s}
+webhooks:
+- name: nobody.example.com
+  clientConfig: {url: "https://127.0.0.1:1/nobody"}
+  failurePolicy: Fail
+  sideEffects: None
+  timeoutSeconds: 1
+  admissionReviewVersions: [v1]
+  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: %[1]s}}
+  rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [secrets]}]
+`, w.namespace)
+	if applied := w.kubectl.Apply(t.Context(), broken); applied.ExitCode != 0 {
+		t.Fatal(applied.Stderr)
+	}
+	t.Cleanup(func() {
+		w.kubectl.Run(context.Background(), "delete", "validatingwebhookconfiguration", w.namespace, "--ignore-not-found")
+	})
+	// The API server takes a moment to heed it.
+	w.script(t, "t-owed", printed(1))
+	for created := 0; ; created++ {
+		tried := w.kubectl.Run(t.Context(), "create", "secret", "generic", fmt.Sprint("probe-", created))
+		if tried.ExitCode != 0 {
+			break
+		}
+	}
+	w.apply(t, "owed", fmt.Sprintf("{regionID: %s, invokeID: t-owed, output: {policy: Secret}}", region))
+	ended := w.untilReason(t, "owed", v1alpha1.ReasonSucceeded)
+	if len(ended.Status.OutputSecrets) > 0 {
+		t.Errorf("the status names the Secrets %v, which cannot be", ended.Status.OutputSecrets)
+	}
+	w.untilEvent(t, "OutputNotKept", "tried again by itself")
+	w.run(t, "delete", "validatingwebhookconfiguration", w.namespace)
+	w.until(t, "owed", "kept", func(result *v1alpha1.InvocationResult) bool { return len(result.Status.OutputSecrets) == 1 })
 }
 
 // Whoever waits gets the end of the command, and an event says why its output is not in a Secret.
@@ -101,7 +156,9 @@ func TestOutputThatCannotBeKept(t *testing.T) {
 		newWorld func(*testing.T) *world
 		// before runs once the resource exists and has not ended.
 		before func(*testing.T, *world, *v1alpha1.InvocationResult)
-		want   string
+		// after runs at the end.
+		after func(*testing.T, *world, *v1alpha1.InvocationResult)
+		want  string
 	}{
 		"no right to write Secrets": {
 			newWorld: func(t *testing.T) *world {
@@ -125,12 +182,16 @@ func TestOutputThatCannotBeKept(t *testing.T) {
 				if err := w.client.Create(t.Context(), foreign); err != nil {
 					t.Fatal(err)
 				}
-				t.Cleanup(func() {
-					var after corev1.Secret
-					if err := w.client.Get(t.Context(), types.NamespacedName{Namespace: w.namespace, Name: foreign.Name}, &after); err == nil && len(after.Data) != 1 {
-						t.Errorf("the Secret of somebody else has %d keys now", len(after.Data))
-					}
-				})
+			},
+			after: func(t *testing.T, w *world, result *v1alpha1.InvocationResult) {
+				t.Helper()
+				foreign := &corev1.Secret{}
+				if err := w.client.Get(t.Context(), types.NamespacedName{Namespace: w.namespace, Name: "kept-output-" + string(result.UID)[:8]}, foreign); err != nil {
+					t.Fatal(err)
+				}
+				if len(foreign.Data) != 1 || string(foreign.Data["mine"]) != "untouched" {
+					t.Errorf("the Secret of somebody else holds %d keys now", len(foreign.Data))
+				}
 			},
 			want: "belongs to somebody else",
 		},
@@ -151,6 +212,9 @@ func TestOutputThatCannotBeKept(t *testing.T) {
 			w.untilEvent(t, "OutputNotKept", test.want)
 			if !meta.IsStatusConditionTrue(ended.Status.Conditions, v1alpha1.ConditionCompleted) {
 				t.Error("the run is not Completed")
+			}
+			if test.after != nil {
+				test.after(t, w, ended)
 			}
 		})
 	}

@@ -68,10 +68,13 @@ func (c *Client) AssumeRole(base CredentialProvider, roleARN string) (Invalidato
 // ofRole says of a failure which role could not be assumed because of it.
 func ofRole(roleARN string, err error) error {
 	var failure *Error
-	if errors.As(err, &failure) {
-		failure.RoleARN = roleARN
+	if !errors.As(err, &failure) {
+		return err
 	}
-	return err
+	// A copy: others may wait for the same attempt, and it is not their role.
+	own := *failure
+	own.RoleARN = roleARN
+	return &own
 }
 
 // callSTS makes a signed call to the Security Token Service.
@@ -86,10 +89,12 @@ func (c *Client) callSTS(
 // file that nobody trusts is a matter of the credentials, never of the question that they were meant for.
 func denyInvalid(err error) error {
 	var refusal *Error
-	if errors.As(err, &refusal) && refusal.Class == ClassInvalid {
-		refusal.Class = ClassDenied
+	if !errors.As(err, &refusal) || refusal.Class != ClassInvalid {
+		return err
 	}
-	return err
+	own := *refusal
+	own.Class = ClassDenied
+	return &own
 }
 
 var roleARNPattern = regexp.MustCompile(`^acs:ram::([0-9]+):role/[A-Za-z0-9.@_-]+$`)

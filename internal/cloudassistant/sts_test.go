@@ -224,3 +224,21 @@ func TestServiceAccountRole(t *testing.T) {
 	_, err = provider.Credentials(t.Context())
 	wantError(t, err, ClassDenied, CodeCredentials)
 }
+
+// A failure of the base credentials is shared by all who wait for them; the role that one of them wanted is not.
+func TestAFailureOfTheBaseNamesNoRoleOfOthers(t *testing.T) {
+	shared := &Error{Class: ClassUnavailable, Code: "Some.Code", Message: "x"}
+	base := providerFunc(func(context.Context) (Credentials, error) { return Credentials{}, shared })
+	client := newTestClient(t, newTestServer(t, respond(200, "")))
+	provider, err := client.AssumeRole(base, roleARN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var own *Error
+	if _, err := provider.Credentials(t.Context()); !errors.As(err, &own) || own.RoleARN != roleARN {
+		t.Errorf("the failure is %v of the role %q", err, own.RoleARN)
+	}
+	if shared.RoleARN != "" {
+		t.Errorf("all others are told of the role %s", shared.RoleARN)
+	}
+}

@@ -117,20 +117,13 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 
 	memory.noteForced(result, now)
 	seen := r.observe(request, result, memory, now)
-	output := r.project(result, seen, now, nil)
-	secrets, err := r.keep(ctx, result, output.Keep, memory)
-	if err != nil {
-		return time.Time{}, err
-	}
-	if len(secrets) > 0 {
-		output = r.project(result, seen, now, secrets)
-	}
+	mayWriteAt := memory.writtenAt.Add(progressInterval)
+	output, keepErr := r.judge(ctx, result, seen, now, memory)
 	unanswered := memory.forced != "" && askedAt(seen).Before(memory.forcedAt)
 	if memory.forced != "" && !unanswered {
 		output.Status.LastHandledReconcileAt = memory.forced
 	}
 
-	mayWriteAt := memory.writtenAt.Add(progressInterval)
 	wait := output.Requeue
 	switch {
 	case projection.Equal(&result.Status, &output.Status):
@@ -143,12 +136,30 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 		memory.writtenAt = now
 	}
 
-	memory.demand = demand{answerFrom: output.AnswerFrom, slow: output.Slow}
-	if newest := r.declare(request, result, memory, seen, output.Finished && !unanswered); differ(newest, seen) {
+	memory.demand = demand{answerFrom: output.AnswerFrom, slow: output.Slow || memory.owed && output.Finished}
+	newest := r.declare(request, result, memory, seen, output.Finished && !unanswered && !memory.owed)
+	if keepErr != nil {
+		return time.Time{}, keepErr
+	}
+	if differ(newest, seen) {
 		// What came in between may be what was demanded only now, and would be announced to nobody.
 		return now, nil
 	}
 	return earliest(wait, expiresAt(result, r.Settings.DefaultTTL)), nil
+}
+
+// judge projects what was seen and, where a status is to be written or somebody asks, puts the outputs into Secrets that
+// belong there. The error is why they could not be, yet; the projection holds all the same.
+func (r *InvocationResultReconciler) judge(ctx context.Context, result *v1alpha1.InvocationResult, seen poller.Snapshot, now time.Time, memory *memory) (projection.Output, error) {
+	output := r.project(result, seen, now, memory.secrets)
+	paced := !projection.Urgent(&result.Status, &output.Status) && now.Before(memory.writtenAt.Add(progressInterval))
+	if paced && !memory.owed && memory.forced == "" {
+		return output, nil
+	}
+	secrets, err := r.keep(ctx, result, output.Keep, memory)
+	// With an answer at hand that has none to be kept, nothing is owed any more.
+	memory.owed = memory.owed && (err != nil || seen.Live == nil)
+	return r.project(result, seen, now, secrets), err
 }
 
 // project is the projection of what was seen, with the Secrets that hold outputs already.
@@ -167,7 +178,7 @@ func (r *InvocationResultReconciler) project(result *v1alpha1.InvocationResult, 
 // observe declares what result wants to know and returns the newest that is known. Nothing is asked, and nothing
 // known, while it is suspended or once it is finished.
 func (r *InvocationResultReconciler) observe(request ctrl.Request, result *v1alpha1.InvocationResult, memory *memory, now time.Time) poller.Snapshot {
-	if result.Spec.Suspend || memory.forced == "" && projection.Finished(&result.Spec, &result.Status, now) {
+	if result.Spec.Suspend || memory.forced == "" && !memory.owed && projection.Finished(&result.Spec, &result.Status, now) {
 		r.Engine.Forget(ownerOf(request.NamespacedName))
 		return poller.Snapshot{}
 	}

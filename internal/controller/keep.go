@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -13,33 +14,39 @@ import (
 
 // keep puts outputs that are new into Secrets, before a status names these, and returns the names of all of them.
 //
-// Where outputs are refused for good the observation goes on without: an event tells, and whoever waits for the end of
-// the command is not held up. The next change tries again.
-func (r *InvocationResultReconciler) keep(ctx context.Context, result *v1alpha1.InvocationResult, keep projection.Keep, memory *memory) ([]string, error) {
+// Whoever waits for the end of the command is not held up by a failure: the status is written all the same. What may
+// pass is owed, and tried again; what is refused for good is told by an event, and tried again when somebody asks.
+func (r *InvocationResultReconciler) keep(ctx context.Context, result *v1alpha1.InvocationResult, keep projection.Keep, memory *memory) (secrets []string, err error) {
 	if !memory.lacks(keep.Outputs) {
 		return memory.secrets, nil
 	}
-	secrets, err := r.Outputs.Keep(ctx, result, keep)
+	secrets, err = r.Outputs.Keep(ctx, result, keep)
 	var refusal *outputs.Refusal
+	var delay *outputs.Delay
+	memory.owed = errors.As(err, &delay)
 	switch {
+	case memory.owed:
+		r.tellNotKept(result, memory, fmt.Sprintf("the output cannot be kept in a Secret yet (%s); it is tried again by itself", delay.Reason))
+		return secrets, err
 	case errors.As(err, &refusal):
-		if memory.refusal != refusal.Sentence {
-			r.Recorder.Eventf(result, nil, corev1.EventTypeWarning, projection.EventOutputNotKept, "Keep", "%s", refusal.Sentence)
-		}
-		memory.refusal = refusal.Sentence
-		return memory.secrets, nil
-	case err != nil:
-		return nil, err
+		r.tellNotKept(result, memory, refusal.Sentence+"; then ask again by the annotation "+v1alpha1.AnnotationReconcileRequestedAt)
 	}
-	memory.refusal, memory.secrets = "", secrets
-	memory.kept = map[string]string{}
+	memory.secrets, memory.kept = secrets, map[string]string{}
 	for _, output := range keep.Outputs {
 		memory.kept[output.Key] = output.SHA256
 	}
 	return secrets, nil
 }
 
-// lacks says whether any of the outputs was not kept yet, as far as is remembered.
+// tellNotKept tells once why outputs are not kept.
+func (r *InvocationResultReconciler) tellNotKept(result *v1alpha1.InvocationResult, memory *memory, why string) {
+	if memory.told != why {
+		r.Recorder.Eventf(result, nil, corev1.EventTypeWarning, projection.EventOutputNotKept, "Keep", "%s", why)
+	}
+	memory.told = why
+}
+
+// lacks says whether any of the outputs was not tried to be kept yet, as far as is remembered.
 func (m *memory) lacks(outputs []projection.KeptOutput) bool {
 	for _, output := range outputs {
 		if m.kept[output.Key] != output.SHA256 {

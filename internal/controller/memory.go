@@ -21,11 +21,13 @@ type memory struct {
 	// writtenVersion is the resource version of the last write, and writtenAt when that was.
 	writtenVersion string
 	writtenAt      time.Time
-	// kept are the digests of the outputs that Secrets hold, by key, and secrets their names. refusal is why the
-	// latest outputs were not kept, in the words of the event that told it.
+	// kept are the digests of the outputs that were put into Secrets, or refused, by key; secrets are the names of
+	// these. told is what the latest event said of outputs that are not kept.
 	kept    map[string]string
 	secrets []string
-	refusal string
+	told    string
+	// owed says that outputs could not be kept, for a reason that may pass: their only copy here is the snapshot.
+	owed bool
 }
 
 // ahead says that the cache has not seen the last write yet. Judging a state older than one's own last word
@@ -46,6 +48,8 @@ func (m *memory) noteForced(result *v1alpha1.InvocationResult, now time.Time) {
 		m.forced = ""
 	case requested != m.forced:
 		m.forced, m.forcedAt = requested, now
+		// Whoever asks anew may have deleted a Secret, or granted the right to write one.
+		m.kept, m.told = nil, ""
 	}
 }
 

@@ -2,8 +2,9 @@ package outputs
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
-	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,33 +17,43 @@ import (
 )
 
 // Whatever is kept, over as many rounds as it takes: every output is in exactly one Secret byte for byte, no Secret is
-// too large, runs no longer kept are gone, what is there stays where it is, and a second look changes nothing.
+// too large, of the earlier runs of a place there are the newest, what is there stays where it is, and a second look
+// changes nothing.
 func TestArrange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var shards []shard
 		want := map[string][]byte{}
+		perPlace := rapid.IntRange(0, 3).Draw(t, "runs per place")
 		for round := range rapid.IntRange(1, 4).Draw(t, "rounds") {
-			keep := projection.Keep{}
+			keep := projection.Keep{RunsPerPlace: perPlace}
 			for n, instance := range rapid.SliceOfNDistinct(rapid.IntRange(0, 20), 0, 12, rapid.ID[int]).Draw(t, "instances") {
 				key := fmt.Sprintf("i-%d", instance)
 				if rapid.Bool().Draw(t, "run") {
-					key = fmt.Sprintf("run-%d.%s", n, key)
-					keep.Runs = append(keep.Runs, key)
+					key = fmt.Sprintf("run-%d.i-%d", round*100+n, instance%3)
 				}
 				data := bytes.Repeat([]byte{byte(round), byte(n)}, rapid.SampledFrom([]int{1, 12 << 10, 200_000, 499_000}).Draw(t, "size"))
 				keep.Outputs = append(keep.Outputs, projection.KeptOutput{Key: key, Data: data})
 				want[key] = data
 			}
-			maps.DeleteFunc(want, func(key string, _ []byte) bool {
-				kept := false
-				for _, run := range keep.Runs {
-					kept = kept || run == key
+			for instance := range 3 {
+				var runs []string
+				for key := range want {
+					if place, _, isRun := projection.ParseRun(key); isRun && place == fmt.Sprintf("i-%d", instance) {
+						runs = append(runs, key)
+					}
 				}
-				return projection.IsRun(key) && !kept
-			})
-			after, err := arrange(shards, keep)
-			if err != nil {
-				t.Fatal(err)
+				slices.SortFunc(runs, func(a, b string) int {
+					_, first, _ := projection.ParseRun(a)
+					_, second, _ := projection.ParseRun(b)
+					return cmp.Compare(second, first)
+				})
+				for _, key := range runs[min(perPlace, len(runs)):] {
+					delete(want, key)
+				}
+			}
+			after, refusal := arrange(shards, keep)
+			if refusal != nil {
+				t.Fatal(refusal)
 			}
 			check(t, after, want)
 			for n := range shards {
@@ -52,16 +63,18 @@ func TestArrange(t *testing.T) {
 					}
 				}
 			}
-			again, err := arrange(after, keep)
-			if err != nil {
-				t.Fatal(err)
+			stored := make([]shard, len(after))
+			for n := range after {
+				stored[n] = shard{data: after[n].data}
 			}
+			// What prune has taken out would be put in and taken out again.
+			again, _ := arrange(stored, projection.Keep{RunsPerPlace: perPlace})
 			for n, s := range again {
 				if s.changed {
 					t.Fatalf("Secret %d changes at a second look", n)
 				}
 			}
-			shards = after
+			shards = stored
 		}
 	})
 }
@@ -84,21 +97,24 @@ func check(t *rapid.T, shards []shard, want map[string][]byte) {
 	}
 }
 
+// What does not fit is refused, and the rest is kept.
 func TestArrangeRefusesWhatDoesNotFit(t *testing.T) {
-	large := projection.KeptOutput{Key: "i-1", Data: make([]byte, secretBytes)}
-	if _, err := arrange(nil, projection.Keep{Outputs: []projection.KeptOutput{large}}); err == nil || !strings.Contains(err.Error(), "i-1 has 1000000 bytes") {
-		t.Errorf("an output larger than a Secret: %v", err)
+	keep := projection.Keep{Outputs: []projection.KeptOutput{{Key: "i-1", Data: make([]byte, secretBytes)}, {Key: "i-2", Data: []byte("x")}}}
+	shards, refusal := arrange(nil, keep)
+	if refusal == nil || !strings.Contains(refusal.Error(), "i-1 has 1000000 bytes") || len(shards) != 1 || string(shards[0].data["i-2"]) != "x" {
+		t.Errorf("beside an output larger than a Secret: %v, %d Secrets", refusal, len(shards))
 	}
 	var many projection.Keep
 	for n := range maxSecrets + 1 {
 		many.Outputs = append(many.Outputs, projection.KeptOutput{Key: fmt.Sprint("i-", n), Data: make([]byte, secretBytes*2/3)})
 	}
-	if _, err := arrange(nil, many); err == nil || !strings.Contains(err.Error(), "64 Secrets") {
-		t.Errorf("more outputs than Secrets: %v", err)
+	shards, refusal = arrange(nil, many)
+	if refusal == nil || !strings.Contains(refusal.Error(), "32 Secrets") || len(shards) != maxSecrets {
+		t.Errorf("more outputs than Secrets: %v, %d Secrets", refusal, len(shards))
 	}
 	many.Outputs = many.Outputs[:maxSecrets]
-	if shards, err := arrange(nil, many); err != nil || len(shards) != maxSecrets {
-		t.Errorf("as many outputs as Secrets: %d, %v", len(shards), err)
+	if shards, refusal = arrange(nil, many); refusal != nil || len(shards) != maxSecrets {
+		t.Errorf("as many outputs as Secrets: %d, %v", len(shards), refusal)
 	}
 }
 
@@ -106,8 +122,8 @@ func TestNames(t *testing.T) {
 	owner := &v1alpha1.InvocationResult{}
 	owner.UID = types.UID("3f2a91bc-0000-4000-8000-000000000000")
 	for name, want := range map[string]string{
-		"patch-web":              "patch-web-output-3f2a91bc-63",
-		strings.Repeat("a", 253): strings.Repeat("a", 234) + "-output-3f2a91bc-63",
+		"patch-web":              "patch-web-output-3f2a91bc-31",
+		strings.Repeat("a", 253): strings.Repeat("a", 63) + "-output-3f2a91bc-31",
 	} {
 		owner.Name = name
 		if got := nameOf(owner, maxSecrets-1); got != want || len(validation.IsDNS1123Subdomain(got)) > 0 {

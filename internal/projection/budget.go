@@ -73,10 +73,10 @@ func (p *projection) maxStatusBytes() int {
 
 // take takes the first entries that fit, without the text of their outputs, but with room to say that there is one.
 func (p *projection) take(entries []*entry, left *int) []*item {
-	limit, charset := p.maxShown(), p.charset()
+	charset := p.charset()
 	var items []*item
 	for _, e := range entries[:min(len(entries), v1alpha1.MaxStatusItems)] {
-		it := &item{entry: e, show: e.output.prepare(limit, charset)}
+		it := &item{entry: e, show: e.output.prepare(p.maxShown(e.output), charset)}
 		bare := e.InstanceResult
 		if it.show != nil {
 			bare.Output = &it.show.known

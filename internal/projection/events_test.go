@@ -58,7 +58,10 @@ func TestADenialSaysWhatMendsIt(t *testing.T) {
 			Code: "NoPermission", Message: "Not you.", RoleARN: "acs:ram::43:role/r",
 		},
 		"SignatureDoesNotMatch: No. Mend the credentials, or set others by spec.credentials;": {Code: "SignatureDoesNotMatch", Message: "No."},
-		"IllegalTimestamp: Too late. Set the clock of the operator's node;":                   {Code: "IllegalTimestamp", Message: "Too late."},
+		"InvalidAccessKeyId.NotFound: the role acs:ram::43:role/r cannot be assumed: No. Mend the credentials, or set others by spec.credentials;": {
+			Code: "InvalidAccessKeyId.NotFound", Message: "No.", RoleARN: "acs:ram::43:role/r",
+		},
+		"IllegalTimestamp: Too late. Set the clock of the operator's node;": {Code: "IllegalTimestamp", Message: "Too late."},
 	} {
 		failure.Class = cloudassistant.ClassDenied
 		s := tell(t, run1())

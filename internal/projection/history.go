@@ -87,12 +87,17 @@ func (p *projection) earlierThan(instances []*item) []*entry {
 	return earlier
 }
 
+// historyLimit is how many earlier runs of each place are kept.
+func (p *projection) historyLimit() int {
+	if p.Spec.HistoryLimit != nil {
+		return int(*p.Spec.HistoryLimit)
+	}
+	return defaultHistoryLimit
+}
+
 // newest keeps the newest runs of each place.
 func (p *projection) newest(runs []*entry) []*entry {
-	limit := defaultHistoryLimit
-	if p.Spec.HistoryLimit != nil {
-		limit = int(*p.Spec.HistoryLimit)
-	}
+	limit := p.historyLimit()
 	admitted := p.admission()
 	perPlace := map[place]int{}
 	var kept []*entry

@@ -1,8 +1,11 @@
 package projection
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
@@ -11,12 +14,15 @@ import (
 // runPrefix begins the keys of earlier runs, and no others: the IDs of instances begin with i-.
 const runPrefix = "run-"
 
+// maxKey is the length of a key in a Secret.
+const maxKey = 253
+
 // Keep are the outputs that belong in a Secret, because of spec.output.policy.
 type Keep struct {
 	// Outputs are all that the API gives, in order of importance.
 	Outputs []KeptOutput
-	// Runs are the keys of all earlier runs that the status has; those of others need not be kept any longer.
-	Runs []string
+	// RunsPerPlace is how many earlier runs of each place are kept, the newest.
+	RunsPerPlace int
 }
 
 // KeptOutput is one output, byte for byte.
@@ -28,34 +34,43 @@ type KeptOutput struct {
 	Data   []byte
 }
 
-// IsRun says whether a key is that of an earlier run.
-func IsRun(key string) bool { return strings.HasPrefix(key, runPrefix) }
+// ParseRun says of which place, and of which second, the earlier run with that key is; false if it is of no earlier run.
+func ParseRun(key string) (place string, began int64, ok bool) {
+	rest, isRun := strings.CutPrefix(key, runPrefix)
+	second, place, _ := strings.Cut(rest, ".")
+	began, err := strconv.ParseInt(second, 10, 64)
+	return place, began, isRun && err == nil
+}
 
 // keep is what belongs in a Secret now.
 func (p *projection) keep() Keep {
-	var keep Keep
 	if p.policy() != v1alpha1.OutputSecret {
-		return keep
+		return Keep{}
 	}
+	keep := Keep{RunsPerPlace: p.historyLimit()}
 	used := map[string]bool{}
-	add := func(key string, e *entry) {
+	add := func(prefix string, e *entry) {
+		key := prefix + e.key()
+		if used[key] {
+			key = prefix + e.distinctKey()
+		}
 		if len(e.output.raw) > 0 && !used[key] {
 			used[key] = true
 			keep.Outputs = append(keep.Outputs, KeptOutput{Key: key, SHA256: e.output.known.SHA256, Data: e.output.raw})
 		}
 	}
-	for _, e := range p.instances {
-		add(e.key(), e)
+	items := make([]*item, len(p.instances))
+	for n, e := range p.instances {
+		items[n] = &item{entry: e}
+		add("", e)
 	}
-	for _, e := range p.newest(p.history.runs) {
-		key := fmt.Sprintf("%s%d.%s", runPrefix, e.run().began, e.key())
-		keep.Runs = append(keep.Runs, key)
-		add(key, e)
+	for _, e := range p.newest(p.earlierThan(items)) {
+		add(fmt.Sprintf("%s%d.", runPrefix, e.run().began), e)
 	}
 	return keep
 }
 
-// key names a place in the data of a Secret.
+// key names a place in the data of a Secret: the instance and, if the command ran in one, the container.
 func (e *entry) key() string {
 	name := e.InstanceID
 	switch {
@@ -70,7 +85,17 @@ func (e *entry) key() string {
 		}
 		return '_'
 	}
-	return strings.Map(fit, name)
+	// Room for the prefix of a run; names of the API are far shorter.
+	if name = strings.Map(fit, name); len(name) > maxKey/2 {
+		return e.distinctKey()
+	}
+	return name
+}
+
+// distinctKey names a place whose key is too long, or reads as that of another.
+func (e *entry) distinctKey() string {
+	sum := sha256.Sum256([]byte(e.InstanceID + "\n" + e.ContainerID + "\n" + e.ContainerName))
+	return "place-" + hex.EncodeToString(sum[:16])
 }
 
 // outputSecrets are those that the status names: once there, a Secret stays as long as the resource does.

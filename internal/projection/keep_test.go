@@ -2,6 +2,7 @@ package projection
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ func keptText(keep Keep) string {
 	for _, o := range keep.Outputs {
 		parts = append(parts, fmt.Sprintf("%s=%s", o.Key, o.Data))
 	}
-	return strings.Join(parts, " ") + " runs " + strings.Join(keep.Runs, " ")
+	return strings.Join(parts, " ")
 }
 
 func TestWhatIsKept(t *testing.T) {
@@ -36,12 +37,12 @@ func TestWhatIsKept(t *testing.T) {
 		row("i-f", running, printed("so far")),
 	}
 	in := Input{Now: t0, Generation: 1, Spec: secretOutput(run1()), Observation: Observation{Live: answer(t0, live...)}}
-	want := "i-d=first i-a=\xff\x00 i-b.web_app=b i-c.ab_12=whole runs "
+	want := "i-d=first i-a=\xff\x00 i-b.web_app=b i-c.ab_12=whole"
 	if got := keptText(Project(in).Keep); got != want {
 		t.Errorf("kept are %q, want %q", got, want)
 	}
 	in.Settings.MaxOutputPolicy = v1alpha1.OutputTail
-	if got := keptText(Project(in).Keep); got != " runs " {
+	if got := keptText(Project(in).Keep); got != "" {
 		t.Errorf("without leave to keep any, kept are %q", got)
 	}
 }
@@ -59,14 +60,24 @@ func TestKeptRunsOfASchedule(t *testing.T) {
 	}}
 	out := Project(in)
 	key := func(n int64) string { return fmt.Sprintf("run-%d.i-a", earlier("i-a", n).StartTime.Unix()) }
-	want := fmt.Sprintf("%s=three %s=two runs %s %s", key(3), key(2), key(3), key(2))
-	if got := keptText(out.Keep); got != want || !IsRun(key(3)) || IsRun("i-a") {
-		t.Errorf("kept are %q, want %q", got, want)
+	if got, want := keptText(out.Keep), fmt.Sprintf("%s=three %s=two", key(3), key(2)); got != want || out.Keep.RunsPerPlace != 2 {
+		t.Errorf("kept are %q of %d runs, want %q", got, out.Keep.RunsPerPlace, want)
 	}
-	// After a restart, with nothing but the status to go by, the runs are known and have nothing to be put there.
-	in.Previous, in.Observation = &out.Status, Observation{}
-	if got := keptText(Project(in).Keep); got != fmt.Sprintf(" runs %s %s", key(3), key(2)) {
-		t.Errorf("after a restart kept are %q", got)
+	place, began, isRun := ParseRun(key(3))
+	if place != "i-a" || began != earlier("i-a", 3).StartTime.Unix() || !isRun {
+		t.Errorf("the key of a run reads as %s, %d, %v", place, began, isRun)
+	}
+	for _, other := range []string{"i-a", "run-x.i-a", "i-a.run-1"} {
+		if _, _, isRun := ParseRun(other); isRun {
+			t.Errorf("%s reads as the key of a run", other)
+		}
+	}
+	// At the end of the schedule the live row is the last run, and the earlier ones are those of the status.
+	last := run(3, "three")
+	in.Observation.Live = answer(t0, last)
+	ended := Project(in)
+	if got, want := keptText(ended.Keep), fmt.Sprintf("i-a=three %s=two %s=one", key(2), key(1)); got != want || len(ended.Status.History) != 2 {
+		t.Errorf("at the end kept are %q, want %q as the status has: %v", got, want, ended.Status.History)
 	}
 }
 
@@ -96,12 +107,51 @@ func TestASecretWantedInVainIsTold(t *testing.T) {
 	s.wantEvents("")
 }
 
-// Two places that read alike in a Secret: the first is kept.
-func TestAKeyIsUsedOnce(t *testing.T) {
+// Places that read alike in a Secret, or are too long for one, have keys all the same.
+func TestEveryOutputHasAKeyOfItsOwn(t *testing.T) {
+	long := "i-" + strings.Repeat("x", 250)
 	in := Input{Now: t0, Generation: 1, Spec: secretOutput(run1()), Observation: Observation{
-		Live: answer(t0, row("i-a/", success, printed("1")), row("i-a:", success, printed("2"))),
+		Live: answer(t0, row("i-a/", success, printed("1")), row("i-a:", success, printed("2")), row(long, success, printed("3"))),
 	}}
-	if got := keptText(Project(in).Keep); got != "i-a_=1 runs " {
-		t.Errorf("kept are %q", got)
+	outputs := Project(in).Keep.Outputs
+	keys := map[string]bool{}
+	for _, o := range outputs {
+		keys[o.Key] = true
+		if len(o.Key) > maxKey || !keyPattern.MatchString(o.Key) {
+			t.Errorf("%q is no key", o.Key)
+		}
+	}
+	if len(outputs) != 3 || len(keys) != 3 || !keys["i-a_"] {
+		t.Errorf("the keys are %v", keys)
+	}
+}
+
+var keyPattern = regexp.MustCompile(`^[-._a-zA-Z0-9]+$`)
+
+// What the status has shown already stays when a Secret is asked for later and the API gives the output no more; else it
+// makes room for the Secret.
+func TestAskingForASecretLater(t *testing.T) {
+	s := tell(t, run1())
+	s.answers(0, row("i-a", success, printed("precious")))
+	text := func() string { return s.status.Instances[0].Output.Text }
+	secretOutput(s.spec)
+	s.at(0, Observation{})
+	if text() != "precious" {
+		t.Errorf("the only copy is now %q", text())
+	}
+	s.settings.MaxOutputPolicy = v1alpha1.OutputTail
+	s.at(0, Observation{})
+	if text() != "precious" {
+		t.Errorf("where no Secret is allowed the only copy is %q", text())
+	}
+	s.settings.MaxOutputPolicy = ""
+	s.answers(0, row("i-a", success, printed("precious")))
+	if text() != "" || len(s.out.Keep.Outputs) != 1 {
+		t.Errorf("with the output at hand the status shows %q, kept are %d", text(), len(s.out.Keep.Outputs))
+	}
+	s.settings.MaxOutputPolicy = v1alpha1.OutputNone
+	s.at(0, Observation{})
+	if text() != "" {
+		t.Errorf("where none is allowed the status shows %q", text())
 	}
 }

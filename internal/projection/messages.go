@@ -167,12 +167,13 @@ func (p *projection) denialAdvice() string {
 	const again = "; it is tried again by itself."
 	if failure := p.Observation.Failure; failure != nil {
 		of := func(prefix string) bool { return strings.HasPrefix(failure.Code, prefix) }
+		permission := of("Forbidden") || of("NoPermission")
 		switch {
-		case failure.RoleARN != "":
-			return "Let the role trust the credentials, and them call sts:AssumeRole" + again
 		case of("InvalidTimeStamp"), of("IllegalTimestamp"):
 			return "Set the clock of the operator's node" + again
-		case !of("Forbidden") && !of("NoPermission"):
+		case failure.RoleARN != "" && (permission || of("EntityNotExist")):
+			return "Let the role trust the credentials, and them call sts:AssumeRole" + again
+		case !permission:
 			return "Mend the credentials, or set others by spec.credentials" + again
 		}
 	}

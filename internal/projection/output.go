@@ -187,10 +187,15 @@ func (p *projection) policy() v1alpha1.OutputPolicy {
 	return p.wantedPolicy()
 }
 
-// maxShown is how many bytes of each output may be shown.
-func (p *projection) maxShown() int {
+// maxShown is how many bytes of an output may be shown. What the status has shown already stays, where a Secret is wanted
+// by now and the API does not give it any more: it may be all there is.
+func (p *projection) maxShown(o output) int {
+	policy := p.policy()
+	if p.wantedPolicy() == v1alpha1.OutputSecret && o.raw == nil && p.Settings.MaxOutputPolicy != v1alpha1.OutputNone {
+		policy = v1alpha1.OutputTail
+	}
 	switch {
-	case p.policy() != v1alpha1.OutputTail:
+	case policy != v1alpha1.OutputTail:
 		return 0
 	case p.Spec.Output != nil && p.Spec.Output.MaxBytes > 0:
 		return int(p.Spec.Output.MaxBytes)
