@@ -61,14 +61,21 @@ func (g *goV1Client) call(_ context.Context, c call) (reply, error) {
 
 // ecsRequests and stsRequests make the SDK's requests, which reflection cannot find by name.
 var ecsRequests = map[string]any{
-	"CreateCommand":             ecs.CreateCreateCommandRequest,
-	"DescribeInstances":         ecs.CreateDescribeInstancesRequest,
-	"DescribeInvocationResults": ecs.CreateDescribeInvocationResultsRequest,
-	"DescribeInvocations":       ecs.CreateDescribeInvocationsRequest,
-	"DescribeRegions":           ecs.CreateDescribeRegionsRequest,
-	"InvokeCommand":             ecs.CreateInvokeCommandRequest,
-	"RunCommand":                ecs.CreateRunCommandRequest,
-	"StopInvocation":            ecs.CreateStopInvocationRequest,
+	"CreateCommand":                ecs.CreateCreateCommandRequest,
+	"DeleteCommand":                ecs.CreateDeleteCommandRequest,
+	"DescribeCloudAssistantStatus": ecs.CreateDescribeCloudAssistantStatusRequest,
+	"DescribeCommands":             ecs.CreateDescribeCommandsRequest,
+	"DescribeInstances":            ecs.CreateDescribeInstancesRequest,
+	"DescribeInvocationResults":    ecs.CreateDescribeInvocationResultsRequest,
+	"DescribeInvocations":          ecs.CreateDescribeInvocationsRequest,
+	"DescribeRegions":              ecs.CreateDescribeRegionsRequest,
+	"InvokeCommand":                ecs.CreateInvokeCommandRequest,
+	"ModifyCommand":                ecs.CreateModifyCommandRequest,
+	"RebootInstance":               ecs.CreateRebootInstanceRequest,
+	"RunCommand":                   ecs.CreateRunCommandRequest,
+	"StartInstance":                ecs.CreateStartInstanceRequest,
+	"StopInstance":                 ecs.CreateStopInstanceRequest,
+	"StopInvocation":               ecs.CreateStopInvocationRequest,
 }
 
 var stsRequests = map[string]any{
