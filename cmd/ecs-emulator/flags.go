@@ -64,7 +64,7 @@ func newFlags() *flags {
 	f.IntVar(&f.options.Retention.MaxRecords, "max-records", 0, "how many results each account keeps in each region; 0 is the documented 100000")
 	f.StringVar(&f.scenarioFile, "scenario", "", "YAML `file` that sets up and drives the emulator")
 	f.StringVar(&f.options.StateFile, "state", "", "`file` that keeps the state over restarts; it holds parameters and outputs of commands, and temporary credentials")
-	f.StringVar(&f.options.OSSDir, "oss-dir", "", "`directory` with a directory for each OSS bucket that outputs are delivered to; empty is a temporary one")
+	f.StringVar(&f.options.OSSDir, "oss-dir", "", "`directory` with a directory for each OSS bucket that outputs are delivered to; empty is the name of the state file with .oss, or a temporary one without --state")
 	f.BoolVar(&f.options.AllowRemote, "allow-remote", false, "allow --listen and --admin-listen to be reached from other machines, which lets them run commands on this one")
 	return f
 }

@@ -112,6 +112,7 @@ invocations: [{id: t-told, regionID: mars-1, rows: [{instanceID: i-mars, timelin
 	for _, want := range []string{
 		" RUN ON THIS MACHINE, but for those that the scenario simulates; instances: 1\n",
 		"  export ALIBABA_CLOUD_ACCESS_KEY_ID=tester\n  export ALIBABA_CLOUD_REGION_ID=mars-1\n",
+		"\nwhat is delivered to OSS is in " + state + ".oss\n",
 		" scenario at=1ms what=step of t-told on i-mars\n",
 	} {
 		if !strings.Contains(log, want) {

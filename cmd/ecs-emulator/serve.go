@@ -42,7 +42,7 @@ func serve(ctx context.Context, s settings, stdout, stderr io.Writer) (err error
 		return fmt.Errorf("--listen: %w", err)
 	}
 	address := strings.TrimPrefix(url, "http://")
-	_, _ = fmt.Fprint(stderr, s.welcome(address))
+	_, _ = fmt.Fprint(stderr, s.welcome(address, e.OSSDir()))
 	// Programs wait for this line and read the URL from it.
 	_, _ = fmt.Fprintf(stdout, "listening on %s\n", url)
 
@@ -70,7 +70,7 @@ func (s *settings) play(ctx context.Context, e *emulator.Emulator, address strin
 
 // welcome says what the emulator is and how to call it, for people: the lines that begin with export can be pasted
 // into a shell. The secret is not among them; it is what the user gave.
-func (s *settings) welcome(address string) string {
+func (s *settings) welcome(address, ossDir string) string {
 	var text strings.Builder
 	runs := "commands sent to " + address + " RUN ON THIS MACHINE"
 	if len(s.options.Simulations) > 0 {
@@ -85,6 +85,7 @@ func (s *settings) welcome(address string) string {
 	}
 	fmt.Fprintf(&text, "  export ALIBABA_CLOUD_REGION_ID=%s\n", quote(region))
 	text.WriteString("and ALIBABA_CLOUD_ACCESS_KEY_SECRET, which is not shown: it is what you gave\n")
+	fmt.Fprintf(&text, "what is delivered to OSS is in %s\n", oneLine(ossDir))
 	return text.String()
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	clocktesting "k8s.io/utils/clock/testing"
@@ -57,5 +58,28 @@ func TestStateFileRemovesNoOtherDirectory(t *testing.T) {
 		if _, err := os.Stat(precious); err != nil {
 			t.Errorf("with emulator ID %q: %v", emulatorID, err)
 		}
+	}
+}
+
+// What was delivered to a bucket is as lasting as the row that says so.
+func TestRestartKeepsDeliveredOutputs(t *testing.T) {
+	fake := clocktesting.NewFakeClock(noon)
+	options := stateOptions(t, fake)
+	b := newBench(t, options)
+	invokeID := b.raw(fake).deliver(t, "oss://bucket/prefix", "echo out", firstID)
+	b.status(invokeID, firstID, emulator.StatusSuccess)
+	b = b.restart(options)
+	delivered := b.e.Rows(invokeID)[0].OSSOutput
+	object := filepath.Join(b.e.OSSDir(), strings.TrimPrefix(delivered.URI, "oss://"))
+	if text, err := os.ReadFile(object); delivered.Status != "Finished" || string(text) != "out\n" {
+		t.Errorf("the delivery is %+v, and its object holds %q (%v)", delivered, text, err)
+	}
+	if want := options.StateFile + ".oss"; b.e.OSSDir() != want {
+		t.Errorf("the buckets are in %s, want %s", b.e.OSSDir(), want)
+	}
+	// Such a directory lasts as well.
+	options.ScratchDir = t.TempDir()
+	if want := filepath.Join(options.ScratchDir, "oss"); b.restart(options).e.OSSDir() != want {
+		t.Errorf("with a ScratchDir the buckets are not in %s", want)
 	}
 }

@@ -53,7 +53,8 @@ type Options struct {
 	Retention Retention
 	// Settings are what the vendor leaves open; the zero value is the defaults. See SetSettings.
 	Settings Settings
-	// OSSDir holds a directory for each bucket that outputs are delivered to; empty is oss below ScratchDir.
+	// OSSDir holds a directory for each bucket that outputs are delivered to; empty is oss below ScratchDir, or, if that
+	// is empty too, StateFile with .oss at its end: an object lasts as long as the row that tells of it.
 	OSSDir string
 	// OSSBuckets are the buckets that exist; nil is any. A delivery to another fails with NoSuchBucket.
 	OSSBuckets []string
@@ -79,6 +80,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.DeliveryTimeout == 0 {
 		o.DeliveryTimeout = time.Minute
+	}
+	if o.OSSDir == "" && o.ScratchDir == "" && o.StateFile != "" {
+		o.OSSDir = o.StateFile + ".oss"
 	}
 	return o
 }

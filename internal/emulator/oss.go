@@ -36,8 +36,9 @@ func checkOSSDelivery(delivery string) error {
 	return nil
 }
 
-// ossDir is where the buckets are: a directory each, in which an object is the file of its name.
-func (e *Emulator) ossDir() string { return firstOf(e.options.OSSDir, filepath.Join(e.scratch, "oss")) }
+// OSSDir is where the buckets are: a directory each, in which an object is the file of its name. Unless
+// Options say where, Close removes it.
+func (e *Emulator) OSSDir() string { return firstOf(e.options.OSSDir, filepath.Join(e.scratch, "oss")) }
 
 // upload is the output of one run on its way to a bucket. It is kept beside the buckets until it is delivered, under a
 // name that no bucket can have.
@@ -60,7 +61,7 @@ func (e *Emulator) upload(i *invocation, instanceID string, ordinal int) (upload
 	if prefix = strings.Trim(prefix, "/"); prefix != "" {
 		object = prefix + "/" + object
 	}
-	part := filepath.Join(e.ossDir(), ".uploads", fmt.Sprintf("%s-%s-%d", i.ID, instanceID, ordinal))
+	part := filepath.Join(e.OSSDir(), ".uploads", fmt.Sprintf("%s-%s-%d", i.ID, instanceID, ordinal))
 	return upload{part, bucket, object}, true
 }
 
@@ -137,7 +138,7 @@ func (e *Emulator) putObject(u upload, delivery string) OSSOutput {
 		_ = os.Remove(u.part)
 		return OSSOutput{Delivery: delivery, Status: ossFailed, ErrorCode: "NoSuchBucket", ErrorInfo: "The specified bucket does not exist."}
 	}
-	path := filepath.Join(e.ossDir(), u.bucket, filepath.FromSlash(u.object))
+	path := filepath.Join(e.OSSDir(), u.bucket, filepath.FromSlash(u.object))
 	err := os.MkdirAll(filepath.Dir(path), 0o700)
 	if err == nil {
 		err = os.Rename(u.part, path)
