@@ -21,8 +21,9 @@ func TestStateFileEndsWhatAKilledEmulatorLeft(t *testing.T) {
 	killed := newBench(t, options)
 	atStart, err := os.ReadFile(options.StateFile)
 	must(t, err)
-	left := killed.raw(fake).submit(t, "CommandContent", "exec sleep 1000", "InstanceId.1", firstID)
-	killed.status(left, firstID, emulator.StatusRunning)
+	left := killed.raw(fake).submit(t, "CommandContent", "echo begun; exec sleep 1000", "InstanceId.1", firstID)
+	// A row is Running before its process is there.
+	killed.row(left, firstID, "printing", func(r emulator.Row) bool { return string(r.Output) == "begun\n" })
 	scratch := func() []string {
 		t.Helper()
 		found, err := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "ecs-emulator-*"))

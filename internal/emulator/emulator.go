@@ -44,8 +44,10 @@ type Emulator struct {
 	mu        stateMutex
 	closed    bool
 	instances map[string]*instance
-	commands  map[string]*command
-	store     store
+	// released are the IDs of the instances that were released.
+	released map[string]struct{}
+	commands map[string]*command
+	store    store
 	// submitted remembers what a ClientToken has started.
 	submitted map[submission]submitted
 	lag       visibilityLag
@@ -68,7 +70,7 @@ func New(options Options) (*Emulator, error) {
 		id: rand.Text(), scratch: options.ScratchDir, tokens: newTokenSigner(),
 		keys: newKeyring(), directory: newDirectory(), faults: newFaultSet(), calls: newCallMemory(),
 		ctx: ctx, cancel: cancel,
-		instances: map[string]*instance{}, commands: map[string]*command{},
+		instances: map[string]*instance{}, released: map[string]struct{}{}, commands: map[string]*command{},
 		store: newStore(), submitted: map[submission]submitted{},
 	}
 	for _, key := range options.AccessKeys {

@@ -151,12 +151,14 @@ func (e *Emulator) AddInstance(i Instance) error {
 	if _, taken := e.instances[i.ID]; taken || i.ID == "" {
 		return fmt.Errorf("instance ID %q is empty or taken; give every instance one of its own", i.ID)
 	}
+	delete(e.released, i.ID)
 	e.instances[i.ID] = &instance{Instance: i, HeartbeatAt: e.now(), changed: make(chan struct{})}
 	return nil
 }
 
 // RemoveInstance releases an instance. What runs on it, or waits to be delivered to it, ends with InstanceReleased,
-// and a schedule at its next run with InstanceNotExists. Its results stay.
+// and a schedule at its next run with InstanceNotExists. Its results stay, and with
+// Options.StateFile it does not come back with a restart.
 func (e *Emulator) RemoveInstance(instanceID string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -165,6 +167,7 @@ func (e *Emulator) RemoveInstance(instanceID string) error {
 		return unknownInstance(instanceID)
 	}
 	delete(e.instances, instanceID)
+	e.released[instanceID] = struct{}{}
 	e.endProcesses(*i)
 	i.seen.released = true
 	i.tell()

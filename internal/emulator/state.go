@@ -24,8 +24,10 @@ type savedState struct {
 	VisibilityFirst time.Duration
 	VisibilityStep  time.Duration
 	Instances       []instance
-	Commands        []savedCommand
-	Submissions     []savedSubmission
+	// Released are the IDs of the instances that were released, which Options may still name.
+	Released    []string
+	Commands    []savedCommand
+	Submissions []savedSubmission
 	// Emulator is the ID of the emulator that saved it, and Scratch the directory that it made for itself: if it was
 	// killed, its processes and its files are found by them.
 	Emulator string
@@ -81,7 +83,7 @@ func (s *savedState) encode(w io.Writer) error {
 
 // LoadState goes on from a state that SaveState wrote. Call it before anything else is done with the emulator: it
 // fails if there are invocations already, and then, as after every error, changes nothing. An instance of the state
-// takes the place of one in Options with its ID.
+// takes the place of one in Options with its ID, and one that was released is gone.
 //
 // An emulator that saved the state and still lives is not touched. What ran has lost its process, as if the instance's agent had been restarted: it ends as Error with the
 // ErrorCode ClientRestarted, and what was being stopped as Terminated. What was pending is delivered again, its
@@ -148,6 +150,7 @@ func (e *Emulator) snapshot() *savedState {
 	for _, id := range slices.Sorted(maps.Keys(e.instances)) {
 		s.Instances = append(s.Instances, *e.instances[id])
 	}
+	s.Released = slices.Sorted(maps.Keys(e.released))
 	places := map[*command]int{}
 	place := func(c *command, kept bool) int {
 		if _, known := places[c]; !known {
@@ -203,6 +206,10 @@ func (e *Emulator) restore(s *savedState) error {
 	}
 	if err := e.clock.Advance(s.ClockAhead); err != nil {
 		return fmt.Errorf("the state is damaged; move it away to begin anew: %w", err)
+	}
+	for _, id := range s.Released {
+		e.released[id] = struct{}{}
+		delete(e.instances, id)
 	}
 	for _, i := range s.Instances {
 		i.changed = make(chan struct{})

@@ -116,7 +116,7 @@ func TestStateRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := &savedState{
 			Version: stateVersion, PageTokenKey: rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "key"),
-			ClockAhead: 2, VisibilityFirst: 3, VisibilityStep: 5,
+			ClockAhead: 2, VisibilityFirst: 3, VisibilityStep: 5, Released: []string{"i-gone"},
 		}
 		// Sequence numbers have gaps: what was forgotten leaves some.
 		next := func() uint64 {

@@ -315,3 +315,22 @@ func TestStateFileErrors(t *testing.T) {
 		t.Error("a directory was taken for a state file")
 	}
 }
+
+// What was released stays so, though the options name it; one that is added again under its ID stays too.
+func TestRestartKeepsReleasedInstancesAway(t *testing.T) {
+	fake := clocktesting.NewFakeClock(noon)
+	options := stateOptions(t, fake)
+	b := newBench(t, options)
+	must(t, b.e.RemoveInstance(secondID))
+	must(t, b.e.RemoveInstance(thirdID))
+	for range 2 {
+		b = b.restart(options)
+		if err := b.e.SetAgent(secondID, emulator.AgentOffline); err == nil {
+			t.Error("the released instance is back")
+		}
+	}
+	must(t, b.e.AddInstance(emulator.Instance{ID: thirdID, Name: "another"}))
+	b = b.restart(options)
+	must(t, b.e.SetAgent(thirdID, emulator.AgentOffline))
+	must(t, b.e.AddInstance(emulator.Instance{ID: secondID}))
+}
