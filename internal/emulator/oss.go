@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -65,22 +66,48 @@ func (e *Emulator) upload(i *invocation, instanceID string, ordinal int) (upload
 	return upload{part, bucket, object}, true
 }
 
+// exportFile takes the whole output of a run on its way to a bucket. Its Write never fails: whatever the disk does, the
+// run goes on, for its script would wait for ever for somebody to read what it prints.
+type exportFile struct {
+	file *os.File
+	// err is the first write that failed. Nothing is written after it.
+	err error
+}
+
+func (x *exportFile) Write(p []byte) (int, error) {
+	if x.err == nil {
+		_, x.err = x.file.Write(p)
+	}
+	return len(p), nil
+}
+
+// close ends the export. It removes an output that is not whole, so that putObject finds none to deliver.
+func (x *exportFile) close() error {
+	err := errors.Join(x.err, x.file.Close())
+	if err != nil {
+		err = errors.Join(err, os.Remove(x.file.Name()))
+	}
+	return err
+}
+
 // export opens the file that takes the whole output of a run. Without a delivery it is a writer that keeps nothing.
-func (e *Emulator) export(r *row) (io.Writer, func(), error) {
+func (e *Emulator) export(r *row) (io.Writer, func() error, error) {
+	nothing := func() error { return nil }
 	e.mu.LockToRead()
 	u, asked := e.upload(r.invocation, r.InstanceID, r.Repeats+1)
 	e.mu.Unlock()
 	if !asked {
-		return io.Discard, func() {}, nil
+		return io.Discard, nothing, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(u.part), 0o700); err != nil {
-		return io.Discard, func() {}, fmt.Errorf("cannot keep an output for its bucket; check OSSDir: %w", err)
+		return io.Discard, nothing, err
 	}
 	file, err := os.OpenFile(u.part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return io.Discard, func() {}, fmt.Errorf("cannot keep an output for its bucket; check OSSDir: %w", err)
+		return io.Discard, nothing, err
 	}
-	return file, func() { _ = file.Close() }, nil
+	x := &exportFile{file: file}
+	return x, x.close, nil
 }
 
 // refuseDelivery ends the delivery of a run that never began: it has no output. The code is the one that the vendor

@@ -132,3 +132,26 @@ func TestOSSDeliveryOfALostOutput(t *testing.T) {
 		return r.OSSOutput.Status == "Failed" && r.OSSOutput.ErrorCode == "InternalError"
 	})
 }
+
+// A disk that is full takes the delivery and nothing else: the script runs to its end and its output is shown.
+func TestOSSDeliveryToAFullDisk(t *testing.T) {
+	buckets := t.TempDir()
+	b := newBench(t, emulator.Options{OSSDir: buckets})
+	invokeID := b.raw(nil).deliver(t, "oss://bucket/prefix", "head -c 300000 /dev/zero; echo end", firstID,
+		"RepeatMode", "NextRebootOnly", "Timeout", "10")
+	b.status(invokeID, firstID, emulator.StatusScheduled)
+	uploads := filepath.Join(buckets, ".uploads")
+	must(t, os.Mkdir(uploads, 0o700))
+	must(t, os.Symlink("/dev/full", filepath.Join(uploads, invokeID+"-"+firstID+"-1")))
+	must(t, b.e.RebootInstance(firstID))
+	row := b.row(invokeID, firstID, "ended", func(r emulator.Row) bool { return emulator.Terminal(r.InvocationStatus) })
+	if row.InvocationStatus != emulator.StatusSuccess || !bytes.HasSuffix(row.Output, []byte("end\n")) {
+		t.Errorf("the run ended as %s with %d bytes of output, want Success and all to its end", row.InvocationStatus, len(row.Output))
+	}
+	if row.OSSOutput.Status != "Failed" || row.OSSOutput.ErrorCode != "InternalError" || row.OSSOutput.URI != "" {
+		t.Errorf("delivery %+v, want it to have failed", row.OSSOutput)
+	}
+	if left, err := os.ReadDir(uploads); err != nil || len(left) != 0 {
+		t.Errorf("uploads %v are left (%v)", left, err)
+	}
+}

@@ -117,10 +117,11 @@ func (e *Emulator) execute(ctx context.Context, r *row, target *instance) *endin
 	defer prepared.close()
 	output := &process.Output{}
 	export, closeExport, err := e.export(r)
-	if err != nil {
-		e.log.Error("the output cannot be delivered", "InvokeId", r.invocation.ID, "InstanceId", target.ID, "error", err)
-	}
-	defer closeExport()
+	defer func() {
+		if err := errors.Join(err, closeExport()); err != nil {
+			e.log.Error("an output cannot be kept for its bucket; check OSSDir", "InvokeId", r.invocation.ID, "InstanceId", target.ID, "error", err)
+		}
+	}()
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

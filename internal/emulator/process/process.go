@@ -30,7 +30,8 @@ type Spec struct {
 	// Spare, if set, says by the cause of the context that ended the run whether its descendants live on. They have no
 	// standard output any more.
 	Spare func(cause error) bool
-	// Output receives standard output and standard error, merged in the order of writing.
+	// Output receives standard output and standard error, merged in the order of writing. Its Write must not fail: a
+	// script whose output nobody reads any more waits until it is killed.
 	Output io.Writer
 }
 
