@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -22,7 +23,8 @@ const (
 
 // Instance is a pretended ECS instance.
 type Instance struct {
-	// ID is unique over all accounts and regions.
+	// ID is unique over all accounts and regions. It begins with an ASCII letter or digit; more of them, '_', '.' and '-'
+	// may follow.
 	ID string
 	// Name: empty is the ID.
 	Name string
@@ -59,6 +61,9 @@ type Container struct {
 	// State: empty is ContainerRunning. In any other, commands end with ContainerStateAbnormal.
 	State string
 }
+
+// instanceID is what the ID of an instance may be: it names a directory too.
+var instanceID = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*$`)
 
 // ContainerRunning is the state in which a container takes commands.
 const ContainerRunning = "RUNNING"
@@ -111,6 +116,9 @@ func (i Instance) withDefaults(regionIDs []string) Instance {
 
 // check refuses what does not exist: nothing could ever be delivered to it.
 func (i Instance) check() error {
+	if !instanceID.MatchString(i.ID) {
+		return fmt.Errorf("instance ID %q is none; use letters, digits, '_', '.' and '-', and begin with a letter or a digit", i.ID)
+	}
 	if i.OSType != OSLinux && i.OSType != OSWindows {
 		return fmt.Errorf("operating system %q of instance %s is unknown; use %s or %s", i.OSType, i.ID, OSLinux, OSWindows)
 	}
@@ -148,8 +156,8 @@ func (e *Emulator) AddInstance(i Instance) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if _, taken := e.instances[i.ID]; taken || i.ID == "" {
-		return fmt.Errorf("instance ID %q is empty or taken; give every instance one of its own", i.ID)
+	if _, taken := e.instances[i.ID]; taken {
+		return fmt.Errorf("instance ID %q is taken; give every instance one of its own", i.ID)
 	}
 	delete(e.released, i.ID)
 	e.instances[i.ID] = &instance{Instance: i, HeartbeatAt: e.now(), changed: make(chan struct{})}

@@ -86,7 +86,7 @@ type place struct{ root, home, temporary, scripts string }
 func (e *Emulator) furnish(target *instance) (place, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	root := filepath.Join(e.scratch, target.ID)
+	root := filepath.Join(e.scratch, "instances", target.ID)
 	p := place{
 		root: root, home: localPath(root, defaultDirectory(target.OSType), target.OSType),
 		temporary: filepath.Join(root, "tmp"), scripts: filepath.Join(root, "scripts"),

@@ -304,7 +304,7 @@ func TestConfigureRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"no secret", "accessKeys: [{id: a, secretEnv: NOT_SET}]", "environment variable NOT_SET"},
 		{"instance of no region", "instances: [{id: i-1, regionID: mars-1}]", "region mars-1"},
-		{"instance twice", "instances: [{id: i-1}, {id: i-1}]", `"i-1" is empty or taken`},
+		{"instance twice", "instances: [{id: i-1}, {id: i-1}]", `"i-1" is taken`},
 		{"strange status", "instances: [{id: i-1, status: Broken}]", `status "Broken"`},
 		{"invocation of no region", "invocations: [{id: t-1, regionID: mars-1}]", `invocations[0]: region "mars-1"`},
 		{"settings", "settings: {rowOrder: Random}", `row order "Random"`},
