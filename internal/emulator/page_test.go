@@ -178,10 +178,8 @@ func TestRecordStatusFilterFollowsTheRun(t *testing.T) {
 		}
 	}
 	wantOnly("Running")
-	r.call(t, "StopInvocation", "InvokeId", "t-1")
+	must(t, b.e.UpdateRow("t-1", "i-1", func(r *emulator.Row) { r.InvocationStatus = emulator.StatusStopping }))
 	wantOnly("Stopping")
-	if err := b.e.UpdateRow("t-1", "i-1", func(r *emulator.Row) { r.InvocationStatus = emulator.StatusTerminated }); err != nil {
-		t.Fatal(err)
-	}
+	must(t, b.e.UpdateRow("t-1", "i-1", func(r *emulator.Row) { r.InvocationStatus = emulator.StatusTerminated }))
 	wantOnly("Finished")
 }

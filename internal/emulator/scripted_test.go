@@ -43,11 +43,12 @@ func TestScriptedRows(t *testing.T) {
 		t.Errorf("%d rows, want 2", got)
 	}
 
-	// Stopping touches no process, for there is none: what runs stays Stopping until it is changed.
+	// Stopping waits for no process, for there is none.
 	b.put(emulator.Scripted{ID: "t-2", Rows: []emulator.Row{{InstanceID: "i-1"}, {InstanceID: "i-2", InvocationStatus: "Running"}}})
 	r.call(t, "StopInvocation", "InvokeId", "t-2").wantCode(t, 200, "")
 	rows := b.e.Rows("t-2")
-	if rows[0].InvocationStatus != "Cancelled" || rows[1].InvocationStatus != "Stopping" || rows[1].StopTime.IsZero() {
+	if rows[0].InvocationStatus != "Cancelled" || rows[1].InvocationStatus != "Terminated" || rows[1].StopTime.IsZero() ||
+		rows[1].FinishedTime.IsZero() || rows[1].ErrorCode != "ExecutionInterrupted" {
 		t.Errorf("stopped, the rows are %+v", rows)
 	}
 

@@ -4,7 +4,8 @@ import "time"
 
 // stopInvocation ends an invocation, or its part on the instances named. What has not started is Cancelled at once.
 // What runs is Stopping until its processes are gone, then Terminated: so does the vendor's agent, while the page of
-// StopInvocation says that a one-time run which has started goes on. What has ended stays as it is.
+// StopInvocation says that a one-time run which has started goes on. What is scripted is Terminated at once. What has
+// ended stays as it is.
 func (e *Emulator) stopInvocation(c *Call) (any, error) {
 	invokeID := c.Parameter("InvokeId")
 	if invokeID == "" {
@@ -50,7 +51,11 @@ func (r *row) stop(now time.Time) {
 	default:
 		return
 	}
-	if r.cancel != nil {
+	switch {
+	case r.cancel != nil:
 		r.cancel(errStopped)
+	case r.InvocationStatus == StatusStopping:
+		// No run stands behind it that could come to its end.
+		r.finish(endTerminated, now)
 	}
 }
