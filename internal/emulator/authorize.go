@@ -96,11 +96,13 @@ func (c *Call) resourceIn(regionID, name string) string {
 	return "acs:ecs:" + firstOf(regionID, "*") + ":" + c.AccountID + ":" + name
 }
 
-// commandResources are the commands that a call names, and all of them if it names none.
+// commandResources are the commands that a call names, that of its invocation with them, and all of them if it names
+// none.
 func (e *Emulator) commandResources(c *Call) []string {
 	ids := slices.Concat(c.list("CommandId"), nonEmpty(c.Parameter("CommandId")))
-	if i := e.named(c); i != nil && len(ids) == 0 {
-		ids = []string{i.Command.ID}
+	if i := e.named(c); i != nil && !slices.Contains(ids, i.Command.ID) {
+		// Not only where no command is named: an action that reads none would take any name for a pass.
+		ids = append(ids, i.Command.ID)
 	}
 	arns := make([]string, 0, 1)
 	for _, id := range orAll(ids) {

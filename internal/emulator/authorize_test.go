@@ -162,3 +162,19 @@ func TestAccessDeniedDetail(t *testing.T) {
 		t.Errorf("the vendor's client reads %v", err)
 	}
 }
+
+// A denial of a command holds whatever else the call says of commands.
+func TestDenialOfACommand(t *testing.T) {
+	b := newBench(t, emulator.Options{})
+	id := b.create("drop-db", "true", nil)
+	b.put(emulator.Scripted{ID: "t-1", CommandID: id, Rows: []emulator.Row{{InstanceID: firstID, InvocationStatus: "Running"}}})
+	r := b.as(policy(ram.Allow, "*", "*"), policy(ram.Deny, "*", "command/"+id))
+	r.call(t, "InvokeCommand", "CommandId", id, "InstanceId.1", firstID).wantCode(t, 403, "Forbidden.RAM")
+	for _, action := range []string{"InvokeCommand", "DeleteCommand", "ModifyCommand"} {
+		r.call(t, action, "CommandId", "drop-db", "InstanceId.1", firstID).wantCode(t, 404, "InvalidCmdId.NotFound")
+	}
+	r.call(t, "StopInvocation", "InvokeId", "t-1", "CommandId", "c-other").wantCode(t, 403, "Forbidden.RAM")
+	if rows := b.e.Rows("t-1"); rows[0].InvocationStatus != "Running" {
+		t.Errorf("the invocation of the denied command is %s", rows[0].InvocationStatus)
+	}
+}

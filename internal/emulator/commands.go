@@ -44,29 +44,18 @@ func (e *Emulator) keep(cmd *command) error {
 	return nil
 }
 
-// namedCommand is the caller's command that the parameter CommandId names: by its ID or, as the vendor's public
-// commands are, by its name. Of several with that name it is the newest. The caller holds e.mu.
+// namedCommand is the caller's command that the parameter CommandId names. The vendor lets a name stand for an ID with
+// its public commands only, of which the emulator has none: a policy sees the ID. The caller holds e.mu.
 func (e *Emulator) namedCommand(c *Call) (*command, error) {
-	name := c.Parameter("CommandId")
-	if name == "" {
+	id := c.Parameter("CommandId")
+	if id == "" {
 		return nil, refuse("MissingParameter.CommandId")
 	}
-	var found *command
-	for _, cmd := range e.commands {
-		if cmd.AccountID != c.AccountID || cmd.RegionID != c.RegionID {
-			continue
-		}
-		if cmd.ID == name {
-			return cmd, nil
-		}
-		if cmd.Name == name && (found == nil || cmd.Sequence > found.Sequence) {
-			found = cmd
-		}
-	}
-	if found == nil {
+	cmd := e.commands[id]
+	if cmd == nil || cmd.AccountID != c.AccountID || cmd.RegionID != c.RegionID {
 		return nil, refuse("InvalidCmdId.NotFound")
 	}
-	return found, nil
+	return cmd, nil
 }
 
 func (e *Emulator) invokeCommand(c *Call) (any, error) {

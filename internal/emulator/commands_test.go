@@ -68,7 +68,7 @@ func TestDescribeCommands(t *testing.T) {
 	probe := b.create("probe-web", "true", nil)
 	b.raw(fake).call(t, "CreateCommand", "Name", "patch-db", "Type", "RunBatScript", "CommandContent", "dHJ1ZQ==").wantCode(t, 200, "")
 	b.raw(fake).call(t, "CreateCommand", "Name", "elsewhere", "Type", "RunShellScript", "CommandContent", "dHJ1ZQ==", "RegionId", "cn-beijing").wantCode(t, 200, "")
-	b.invoke("probe-web", nil)
+	b.invoke(probe, nil)
 	b.invoke(probe, nil)
 
 	got := b.commands(func(r *ecs.DescribeCommandsRequest) { r.CommandId, r.ContentEncoding = patch, "PlainText" })[0]
@@ -193,19 +193,6 @@ func TestDeleteCommand(t *testing.T) {
 	}
 	if got := b.results(running); len(got) != 1 || got[0].CommandId != id {
 		t.Errorf("its results are %+v, want them to stay", got)
-	}
-}
-
-// Of commands with one name the newest is meant, but an ID before a name.
-func TestInvokeByName(t *testing.T) {
-	b := newBench(t, emulator.Options{})
-	older := b.create("greet", "echo older", nil)
-	b.create("greet", "echo newer", nil)
-	b.create(older, "echo impostor", nil)
-	for name, want := range map[string]string{"greet": "newer\n", older: "older\n"} {
-		if got := b.status(b.invoke(name, nil), firstID, emulator.StatusSuccess); string(got.Output) != want {
-			t.Errorf("invoking %q printed %q, want %q", name, got.Output, want)
-		}
 	}
 }
 
