@@ -89,6 +89,7 @@ var actionErrors = map[string]wording{
 	"InvalidInvokeId.NotFound":         {http.StatusNotFound, "The specified invoke ID does not exist."},
 	"InvalidParameter.InstanceIds":     {http.StatusBadRequest, "The specified parameter InstanceIds is not valid."},
 	"InvalidParameter.IncludeOutput":   {http.StatusBadRequest, "IncludeOutput needs InvokeId or InstanceId."},
+	"InvalidParameter.InvokeStatus":    {http.StatusBadRequest, "The specified parameter InvokeStatus is not valid."},
 	"InvalidParameter.RoleArn":         {http.StatusBadRequest, "The specified parameter RoleArn is not valid."},
 	"InvalidParameter.RoleSessionName": {http.StatusBadRequest, "The specified parameter RoleSessionName is not valid."},
 	"InvalidParameter.DurationSeconds": {http.StatusBadRequest, "The specified parameter DurationSeconds is not valid."},

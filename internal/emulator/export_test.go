@@ -23,7 +23,11 @@ func (e *Emulator) CheckIndexes() error {
 		}
 		record := i.recordStatus()
 		s.invocations.all = append(s.invocations.all, i)
-		appendUnder(&s.invocations, i, i.keys(), record, i.succeeded())
+		status := aggregateStatus(i.statuses())
+		if want := (indexed{record, status, i.succeeded()}); i.indexed != want {
+			return fmt.Errorf("invocation %s is listed as %+v, want %+v", i.ID, i.indexed, want)
+		}
+		appendUnder(&s.invocations, i, append(i.keys(), recordKey(status)), record, i.succeeded())
 		for _, r := range i.Rows {
 			s.rows.all = append(s.rows.all, r)
 			appendUnder(&s.rows, r, r.keys(), firstOf(r.InvokeRecordStatus, record), i.succeeded())

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -62,6 +63,14 @@ type invokeInstanceAnswer struct {
 	UpdateTime           string `json:"UpdateTime" xml:"UpdateTime"`
 }
 
+// invokeStatuses are the values of the filter InvokeStatus, as the page of DescribeInvocations lists them. Some are
+// values of the element InvokeStatus, some of InvocationStatus, which follows it: an invocation that shows the value
+// in either is found. The page does not say which of the two is compared; that is the emulator's choice.
+var invokeStatuses = []string{
+	RecordRunning, RecordFinished, RecordSuccess, RecordFailed, RecordPartialFailed, RecordStopped, RecordStopping,
+	StatusPending, StatusScheduled,
+}
+
 // invocationFilter is the question of DescribeInvocations, complete but for paging.
 type invocationFilter struct {
 	ResourceGroupID, InvokeID, InstanceID, CommandID string
@@ -77,6 +86,9 @@ func (e *Emulator) describeInvocations(c *Call) (any, error) {
 	if f.InstanceID == "" {
 		// Documented: with InstanceId these three are ignored.
 		f.CommandName, f.RepeatMode, f.Status = c.Parameter("CommandName"), c.Parameter("RepeatMode"), c.Parameter("InvokeStatus")
+	}
+	if f.Status != "" && !slices.Contains(invokeStatuses, f.Status) {
+		return nil, refuse("InvalidParameter.InvokeStatus")
 	}
 	includeOutput := c.boolean("IncludeOutput")
 	if includeOutput && f.InvokeID == "" && f.InstanceID == "" {
@@ -126,7 +138,7 @@ func (f invocationFilter) match(i *invocation, now time.Time) bool {
 		(f.CommandType == "" || i.Command.Type == f.CommandType) &&
 		(f.CommandName == "" || i.Command.Name == f.CommandName) &&
 		(f.RepeatMode == "" || i.RepeatMode == f.RepeatMode) &&
-		(f.Status == "" || i.recordStatus() == f.Status) &&
+		(f.Status == "" || f.Status == i.indexed.record || f.Status == i.indexed.status) &&
 		containsTags(i.Tags, f.Tags)
 }
 

@@ -164,22 +164,23 @@ func TestRecordStatusFilterFollowsTheRun(t *testing.T) {
 	b.put(emulator.Scripted{ID: "t-1", Rows: []emulator.Row{
 		{InstanceID: "i-1", InvocationStatus: emulator.StatusRunning}, {InstanceID: "i-2", InvocationStatus: emulator.StatusSuccess},
 	}})
-	wantOnly := func(status string) {
+	// The filter by InvokeStatus finds by the InvocationStatus of the whole besides.
+	wantOnly := func(status, invocationStatus string) {
 		t.Helper()
 		for _, filter := range []string{"Running", "Stopping", "Finished", "Success", "Stopped"} {
 			found := len(r.call(t, list, "InvokeRecordStatus", filter).rows(t)) == 2
 			if found != (filter == status) {
 				t.Errorf("InvokeRecordStatus=%s finds the rows: %v, want %s only to find them", filter, found, status)
 			}
-			listed := len(r.call(t, "DescribeInvocations", "InvokeStatus", filter).object(t)["Invocations"].(map[string]any)["Invocation"].([]any)) == 1
-			if listed != (filter == status) {
-				t.Errorf("InvokeStatus=%s finds the invocation: %v, want %s only to find it", filter, listed, status)
+			listed := len(r.call(t, "DescribeInvocations", "InvokeStatus", filter).invocations(t)) == 1
+			if listed != (filter == status || filter == invocationStatus) {
+				t.Errorf("InvokeStatus=%s finds the invocation: %v, want %s and %s only to find it", filter, listed, status, invocationStatus)
 			}
 		}
 	}
-	wantOnly("Running")
+	wantOnly("Running", "Running")
 	must(t, b.e.UpdateRow("t-1", "i-1", func(r *emulator.Row) { r.InvocationStatus = emulator.StatusStopping }))
-	wantOnly("Stopping")
+	wantOnly("Stopping", "Stopping")
 	must(t, b.e.UpdateRow("t-1", "i-1", func(r *emulator.Row) { r.InvocationStatus = emulator.StatusTerminated }))
-	wantOnly("Finished")
+	wantOnly("Finished", "Success")
 }

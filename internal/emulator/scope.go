@@ -9,19 +9,25 @@ import (
 // indexed is under what a live row, or an invocation, is found besides what does not change.
 type indexed struct {
 	// record is the InvokeRecordStatus; empty if it is not listed.
-	record    string
+	record string
+	// status is the InvocationStatus of a whole invocation; a row has none here.
+	status    string
 	succeeded bool
 }
 
 // keys are those of the index; none for what is not listed.
 func (x indexed) keys() []indexKey {
-	switch {
-	case x.record == "":
-		return nil
-	case x.succeeded:
-		return []indexKey{recordKey(x.record), succeededKey}
+	var keys []indexKey
+	if x.record != "" {
+		keys = append(keys, recordKey(x.record))
 	}
-	return []indexKey{recordKey(x.record)}
+	if x.status != "" && x.status != x.record {
+		keys = append(keys, recordKey(x.status))
+	}
+	if x.succeeded {
+		keys = append(keys, succeededKey)
+	}
+	return keys
 }
 
 // reindex moves an element to other keys.
@@ -92,10 +98,11 @@ func (s *scope) unlist(r *row) {
 
 // refresh lists an invocation and its rows by its record status, as it is now.
 func (s *scope) refresh(i *invocation) {
-	now := indexed{record: i.recordStatus(), succeeded: i.succeeded()}
+	statuses := i.statuses()
+	now := indexed{recordStatus(statuses), aggregateStatus(statuses), i.succeeded()}
 	reindex(&s.invocations, i, &i.indexed, now)
 	for _, r := range i.Rows {
-		reindex(&s.rows, r, &r.indexed, indexed{firstOf(r.InvokeRecordStatus, now.record), now.succeeded})
+		reindex(&s.rows, r, &r.indexed, indexed{record: firstOf(r.InvokeRecordStatus, now.record), succeeded: now.succeeded})
 	}
 }
 

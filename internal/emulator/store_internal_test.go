@@ -135,7 +135,7 @@ func TestStoreFindsWhatIsThere(t *testing.T) {
 				if !slices.Equal(found, scanned) {
 					t.Fatalf("%+v finds %d rows, a scan %d, or others", q, len(found), len(scanned))
 				}
-				f := invocationFilter{ResourceGroupID: q.resourceGroupID, CommandID: q.commandID, Tags: q.tags, Status: q.recorded}
+				f := invocationFilter{ResourceGroupID: q.resourceGroupID, CommandID: q.commandID, Tags: q.tags, Status: pick("status", append(invokeStatuses, ""))}
 				invocations := slices.DeleteFunc(slices.Clone(e.store.candidateInvocations(q.scopeKey, f)), func(i *invocation) bool { return !f.match(i, e.now()) })
 				all := slices.SortedFunc(maps.Values(e.store.invocations), func(a, b *invocation) int { return cmp.Compare(a.Sequence, b.Sequence) })
 				all = slices.DeleteFunc(all, func(i *invocation) bool { return i.scopeKey() != q.scopeKey || !f.match(i, e.now()) })
