@@ -3,6 +3,7 @@ package emulator
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"strings"
@@ -50,7 +51,7 @@ var adminRoutes = []adminRoute{
 
 // AdminHandler drives the emulator, and tells what it was asked, over HTTP. It has no authentication of its own, and
 // whoever reaches it can make an access key and run commands: serve it on loopback. It refuses what web pages of
-// other origins send, and, unless Options.AllowRemote is set, host names that are not this machine's.
+// other origins send, and, where a request comes in by loopback, host names that are not this machine's.
 //
 // GET / lists all that it does. A body is JSON, its elements those of the Go types; one that is not known is refused
 // with 400, and so is a value that is wrong. What was asked for is done when the answer, 204 or JSON, arrives.
@@ -87,23 +88,30 @@ func (e *Emulator) AdminHandler() http.Handler {
 	for _, route := range adminRoutes {
 		mux.HandleFunc(route.pattern, route.handle(e))
 	}
-	return e.ownHostOnly(http.NewCrossOriginProtection().Handler(mux))
+	return ownHostOnly(http.NewCrossOriginProtection().Handler(mux))
 }
 
 // ownHostOnly refuses requests to other host names than this machine's: a web page whose name was made to lead here
-// would count as of the same origin.
-func (e *Emulator) ownHostOnly(next http.Handler) http.Handler {
+// would count as of the same origin. By an address that is not loopback the emulator may have any name.
+func ownHostOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)
 		if err != nil {
 			host = strings.Trim(r.Host, "[]")
 		}
-		if ip := net.ParseIP(host); !e.options.AllowRemote && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		if ip := net.ParseIP(host); !fromAfar(r) && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			http.Error(w, "the admin API is called by the address of this machine; use 127.0.0.1 or localhost", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// fromAfar says whether a request came in by an address of this machine that is not loopback. Start takes such an
+// address only where Options.AllowRemote is set.
+func fromAfar(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	return ok && !local.IP.IsLoopback()
 }
 
 func adminHelp(w http.ResponseWriter, _ *http.Request) {
@@ -163,4 +171,23 @@ func showing[T any](get func(*http.Request) T) http.HandlerFunc {
 	}
 }
 
-func millis(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
+// milliseconds are a duration that JSON has as a number of milliseconds.
+type milliseconds time.Duration
+
+// UnmarshalJSON refuses what no duration holds: it would become another time.
+func (m *milliseconds) UnmarshalJSON(text []byte) error {
+	var n int64
+	if err := json.Unmarshal(text, &n); err != nil {
+		return err
+	}
+	if most := int64(math.MaxInt64 / time.Millisecond); n > most || n < -most {
+		return fmt.Errorf("%d milliseconds are too many; give %d at most", n, most)
+	}
+	*m = milliseconds(n) * milliseconds(time.Millisecond)
+	return nil
+}
+
+// MarshalJSON cuts what is no whole millisecond.
+func (m milliseconds) MarshalJSON() ([]byte, error) {
+	return json.Marshal(time.Duration(m).Milliseconds())
+}

@@ -3,10 +3,13 @@ package emulator
 import (
 	"errors"
 	"net/http"
+	"time"
 )
 
 func (e *Emulator) adminAdvance() http.HandlerFunc {
-	return accept(func(_ *http.Request, by struct{ Millis int64 }) error { return e.Advance(millis(by.Millis)) })
+	return accept(func(_ *http.Request, by struct{ Millis milliseconds }) error {
+		return e.Advance(time.Duration(by.Millis))
+	})
 }
 
 func (e *Emulator) adminSettings() http.HandlerFunc {
@@ -19,17 +22,17 @@ func (e *Emulator) adminQuotas() http.HandlerFunc {
 
 func (e *Emulator) adminRetention() http.HandlerFunc {
 	return accept(func(_ *http.Request, r struct {
-		MaxAgeMillis int64
+		MaxAgeMillis milliseconds
 		MaxRecords   int
 	},
 	) error {
-		return e.SetRetention(Retention{MaxAge: millis(r.MaxAgeMillis), MaxRecords: r.MaxRecords})
+		return e.SetRetention(Retention{MaxAge: time.Duration(r.MaxAgeMillis), MaxRecords: r.MaxRecords})
 	})
 }
 
 func (e *Emulator) adminVisibility() http.HandlerFunc {
-	return accept(func(_ *http.Request, lag struct{ FirstMillis, StepMillis int64 }) error {
-		e.SetVisibilityLag(millis(lag.FirstMillis), millis(lag.StepMillis))
+	return accept(func(_ *http.Request, lag struct{ FirstMillis, StepMillis milliseconds }) error {
+		e.SetVisibilityLag(time.Duration(lag.FirstMillis), time.Duration(lag.StepMillis))
 		return nil
 	})
 }
@@ -37,13 +40,13 @@ func (e *Emulator) adminVisibility() http.HandlerFunc {
 // adminFault is a Fault in JSON, its durations in milliseconds.
 type adminFault struct {
 	Fault
-	RetryAfterMillis int64 `json:"retryAfterMillis,omitempty"`
-	DelayMillis      int64 `json:"delayMillis,omitempty"`
+	RetryAfterMillis milliseconds `json:"retryAfterMillis,omitempty"`
+	DelayMillis      milliseconds `json:"delayMillis,omitempty"`
 }
 
 func (e *Emulator) adminInject() http.HandlerFunc {
 	return accept(func(_ *http.Request, f adminFault) error {
-		f.RetryAfter, f.Delay = millis(f.RetryAfterMillis), millis(f.DelayMillis)
+		f.RetryAfter, f.Delay = time.Duration(f.RetryAfterMillis), time.Duration(f.DelayMillis)
 		_, err := e.Inject(f.Fault)
 		return err
 	})

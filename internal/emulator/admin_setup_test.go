@@ -214,10 +214,6 @@ func TestAdminRefusesWebPages(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d", name, status, text, tt.status)
 		}
 	}
-	remote := newBench(t, emulator.Options{AllowRemote: true})
-	if status, text := remote.admin().do("DELETE", "/faults", "", host("emulator.test.svc:80")); status != 204 {
-		t.Errorf("with remote access allowed, another host name: %d %s", status, text)
-	}
 }
 
 // The help, the doc comment and what is served are the same list.

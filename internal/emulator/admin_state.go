@@ -51,7 +51,7 @@ func (f *faultSet) list() []adminActiveFault {
 	defer f.mu.Unlock()
 	list := make([]adminActiveFault, len(f.active))
 	for n, a := range f.active {
-		list[n] = adminActiveFault{adminFault{a.Fault, a.RetryAfter.Milliseconds(), a.Delay.Milliseconds()}, max(a.left, 0)}
+		list[n] = adminActiveFault{adminFault{a.Fault, milliseconds(a.RetryAfter), milliseconds(a.Delay)}, max(a.left, 0)}
 	}
 	return list
 }

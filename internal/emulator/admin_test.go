@@ -111,3 +111,21 @@ func TestAdmin(t *testing.T) {
 	}
 	want(404, "DELETE", "/invocations/"+aborted, "")
 }
+
+// A number of milliseconds that no duration holds is refused, and changes nothing.
+func TestAdminRefusesDurationsThatDoNotFit(t *testing.T) {
+	b := newBench(t, emulator.Options{})
+	a := b.admin()
+	for _, n := range []string{"9223372036854775807", "-9223372036854775808", "18446744073710"} {
+		a.want(400, "POST", "/clock/advance", `{"millis":`+n+`}`)
+		a.want(400, "PUT", "/retention", `{"maxAgeMillis":`+n+`}`)
+		a.want(400, "POST", "/visibility", `{"firstMillis":`+n+`}`)
+		a.want(400, "POST", "/visibility", `{"stepMillis":`+n+`}`)
+		a.want(400, "POST", "/faults", `{"kind":"Latency","delayMillis":`+n+`}`)
+		a.want(400, "POST", "/faults", `{"kind":"Error","retryAfterMillis":`+n+`}`)
+	}
+	if ahead := b.e.Clock().Ahead(); ahead != 0 {
+		t.Errorf("the clock is ahead by %v", ahead)
+	}
+	a.want(204, "POST", "/clock/advance", `{"millis":60000}`)
+}

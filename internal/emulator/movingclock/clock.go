@@ -4,6 +4,7 @@ package movingclock
 
 import (
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,13 +43,17 @@ func (c *Clock) Now() time.Time { return c.base.Now().Add(c.Ahead()) }
 func (c *Clock) Since(at time.Time) time.Duration { return c.Now().Sub(at) }
 
 // Advance moves the clock ahead at once. When it returns, every timer that has become due has fired. A negative
-// duration is refused: time that goes back would undo what has happened.
+// duration is refused: time that goes back would undo what has happened. So is one that makes Ahead more than a
+// time.Duration holds.
 func (c *Clock) Advance(d time.Duration) error {
 	if d < 0 {
 		return fmt.Errorf("the clock cannot go back by %v; give a duration that is not negative", -d)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if left := math.MaxInt64 - c.Ahead(); d > left {
+		return fmt.Errorf("the clock cannot be advanced by %v; it is ahead by %v, and %v more is the most", d, c.Ahead(), left)
+	}
 	c.ahead.Add(int64(d))
 	now := c.Now()
 	for t := range c.timers.Range {

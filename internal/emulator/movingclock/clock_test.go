@@ -1,6 +1,7 @@
 package movingclock_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -125,5 +126,20 @@ func TestAdvanceRacesWithTheBase(t *testing.T) {
 			t.Errorf("timer %d fired twice", n)
 		default:
 		}
+	}
+}
+
+// Time that does not fit would run backwards.
+func TestAdvanceBeyondWhatADurationHolds(t *testing.T) {
+	moving := movingclock.New(clocktesting.NewFakeClock(noon))
+	const most = time.Duration(math.MaxInt64)
+	if err := moving.Advance(time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if err := moving.Advance(most); err == nil || moving.Ahead() != time.Hour {
+		t.Errorf("advanced by more than fits (%v) to %v", err, moving.Ahead())
+	}
+	if err := moving.Advance(most - time.Hour); err != nil || moving.Ahead() != most {
+		t.Errorf("advanced by all that fits (%v) to %v", err, moving.Ahead())
 	}
 }
