@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,6 +17,9 @@ const (
 	clockTolerance = 15 * time.Minute
 	// nonceMemory is how long a nonce is remembered at least: a request is valid for no longer.
 	nonceMemory = 2 * clockTolerance
+	// sessionMemory is how long an expired session is remembered, so that whoever comes late with it learns that it has
+	// expired. The vendor sees that in the token itself.
+	sessionMemory = time.Hour
 )
 
 // AccessKey is a pair that may sign requests, and whoever it speaks for. It is plain data: encoded as JSON, secret and
@@ -49,6 +53,8 @@ type keyring struct {
 	// where looking through all of them would.
 	recent, older map[string]struct{}
 	recentSince   time.Time
+	// crowded is the number of keys from which on sessions are looked through for expired ones.
+	crowded int
 }
 
 func newKeyring() *keyring {
@@ -65,6 +71,23 @@ func (k *keyring) add(key AccessKey) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.keys[key.ID] = key
+}
+
+// addSession is add for temporary credentials, which come without end: those that nobody can use go. They are looked
+// through when there are twice as many keys as were left the last time, so that a call costs little.
+func (k *keyring) addSession(key AccessKey, now time.Time) {
+	k.add(key)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.keys) > k.crowded {
+		maps.DeleteFunc(k.keys, func(_ string, key AccessKey) bool { return key.forgotten(now) })
+		k.crowded = max(2*len(k.keys), 100)
+	}
+}
+
+// forgotten says whether the key is a session that expired long ago.
+func (k AccessKey) forgotten(now time.Time) bool {
+	return k.AssumedRole != "" && !k.ExpiresAt.IsZero() && now.Sub(k.ExpiresAt) > sessionMemory
 }
 
 func (k *keyring) remove(id string) {

@@ -142,7 +142,7 @@ func (e *Emulator) snapshot() *savedState {
 	s := &savedState{
 		Version: stateVersion, Sequence: e.store.sequence, PageTokenKey: e.tokens.key, ClockAhead: e.clock.Ahead(),
 		VisibilityFirst: e.lag.first, VisibilityStep: e.lag.step,
-		Emulator: e.id, Sessions: e.keys.sessions(), Count: len(e.store.invocations),
+		Emulator: e.id, Sessions: e.keys.sessions(e.clientNow()), Count: len(e.store.invocations),
 	}
 	if e.ownScratch {
 		s.Scratch = e.scratch
@@ -260,13 +260,13 @@ func sortedBySequence[T any](elements []T, sequenceOf func(T) uint64) []T {
 	return elements
 }
 
-// sessions are the temporary credentials that the keyring holds.
-func (k *keyring) sessions() []AccessKey {
+// sessions are the temporary credentials that the keyring holds, and that are not forgotten.
+func (k *keyring) sessions(now time.Time) []AccessKey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var sessions []AccessKey
 	for _, id := range slices.Sorted(maps.Keys(k.keys)) {
-		if key := k.keys[id]; key.AssumedRole != "" {
+		if key := k.keys[id]; key.AssumedRole != "" && !key.forgotten(now) {
 			sessions = append(sessions, key)
 		}
 	}

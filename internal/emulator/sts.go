@@ -116,7 +116,7 @@ func (e *Emulator) open(c *Call, s session, role Role) *assumeRoleAnswer {
 		ExpiresAt: expires, AssumedRole: "acs:ram::" + s.accountID + ":assumed-role/" + s.roleName + "/" + s.name,
 		Policies: role.Policies, SessionPolicy: s.policy,
 	}
-	e.keys.add(key)
+	e.keys.addSession(key, e.clientNow())
 	e.mu.touch()
 	answer := &assumeRoleAnswer{answerHead: answerHead{c.requestID}}
 	answer.AssumedRoleUser.Arn = key.AssumedRole
