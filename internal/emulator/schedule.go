@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/robfig/cron/v3"
 )
 
 // maxRate is the longest interval of a rate(...) schedule.
@@ -30,30 +28,10 @@ func (s atSchedule) next(after time.Time) time.Time {
 	return time.Time{}
 }
 
-type cronSchedule struct {
-	cron.Schedule
-	zone *time.Location
-	// year is the optional seventh field; 0 is any.
-	year int
-}
-
-func (s cronSchedule) next(after time.Time) time.Time {
-	// An expression that names no zone itself is read in the zone of the time given.
-	after = after.In(s.zone)
-	if s.year > after.Year() {
-		after = time.Date(s.year, time.January, 1, 0, 0, 0, 0, after.Location()).Add(-time.Second)
-	}
-	next := s.Next(after)
-	if s.year != 0 && next.Year() != s.year {
-		return time.Time{}
-	}
-	return next
-}
-
 var rateExpression = regexp.MustCompile(`^rate\((\d+)([smhd])\)$`)
 
-// parseFrequency reads rate(5m), at(2006-01-02 15:04:05 zone) or a cron expression of six fields, with an optional
-// year and an optional time zone behind them. Times without a zone are UTC. An empty one is no schedule.
+// parseFrequency reads rate(5m), at(2006-01-02 15:04:05 zone) or a cron expression of six or seven fields, with an
+// optional time zone behind them. Times without a zone are UTC. An empty one is no schedule.
 func parseFrequency(frequency string, minRate time.Duration) (schedule, error) {
 	invalid := refuse("InvalidParam.Frequency")
 	if frequency == "" {
@@ -70,9 +48,17 @@ func parseFrequency(frequency string, minRate time.Duration) (schedule, error) {
 		return rateSchedule(interval), nil
 	}
 	if text, isAt := strings.CutPrefix(frequency, "at("); isAt {
-		return parseAt(strings.TrimSuffix(text, ")"))
+		text, closed := strings.CutSuffix(text, ")")
+		if !closed {
+			return nil, invalid
+		}
+		return parseAt(text)
 	}
-	return parseCron(frequency)
+	plan, err := parseCron(frequency)
+	if err != nil {
+		return nil, err
+	}
+	return plan, nil
 }
 
 // needsNewSchedules says whether a Frequency is more than a plain cron expression, which the agents that came before
@@ -96,35 +82,6 @@ func parseAt(text string) (schedule, error) {
 		return nil, refuse("InvalidParam.Frequency")
 	}
 	return atSchedule(at), nil
-}
-
-func parseCron(text string) (schedule, error) {
-	fields := strings.Fields(text)
-	zone, year := time.UTC, 0
-	if n := len(fields); n > 6 {
-		if found, err := parseZone(fields[n-1]); err == nil {
-			zone, fields = found, fields[:n-1]
-		}
-	}
-	if len(fields) == 7 {
-		var err error
-		if fields[6] != "*" {
-			year, err = strconv.Atoi(fields[6])
-		}
-		if err != nil {
-			return nil, refuse("InvalidParam.Frequency")
-		}
-		fields = fields[:6]
-	}
-	parser := cron.NewParser(cron.Second | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
-	if len(fields) != 6 {
-		return nil, refuse("InvalidParam.Frequency")
-	}
-	parsed, err := parser.Parse(strings.Join(fields, " "))
-	if err != nil {
-		return nil, refuse("InvalidParam.Frequency")
-	}
-	return cronSchedule{Schedule: parsed, zone: zone, year: year}, nil
 }
 
 var offsetZone = regexp.MustCompile(`^(?:GMT|UTC)([+-])(\d{1,2})(?::(\d{2}))?$`)

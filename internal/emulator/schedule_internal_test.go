@@ -2,8 +2,13 @@ package emulator
 
 import (
 	"errors"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 func TestParseFrequency(t *testing.T) {
@@ -40,6 +45,67 @@ func TestParseFrequency(t *testing.T) {
 		{"0 0 0 1 1 ? 2030", "2030-01-01T00:00:00Z"},
 		{"0 0 0 1 1 ? 2030 UTC", "2030-01-01T00:00:00Z"},
 		{"0 0 0 1 1 ? 2020", "never"},
+		{"0 0 0 1 1 ? 2029,2031", "2029-01-01T00:00:00Z"},
+		{"0 0 0 1 1 ? 2028-2030", "2028-01-01T00:00:00Z"},
+		{"0 0 0 1 1 ? 2027/3", "2027-01-01T00:00:00Z"},
+		{"0 0 0 1 1 ? 2024/6", "2030-01-01T00:00:00Z"},
+		{"0 15 10 ? * 1", "2026-11-30T10:15:00Z"},
+		{"0 15 10 ? * 7", "2026-11-29T10:15:00Z"},
+		{"0 15 10 ? * 1-7", "2026-11-24T10:15:00Z"},
+		{"0 15 10 ? * mon-sun", "2026-11-24T10:15:00Z"},
+		{"0 15 10 ? * SAT-SUN", "2026-11-28T10:15:00Z"},
+		{"0 15 10 ? * L", "2026-11-29T10:15:00Z"},
+		{"0 15 10 ? * 6L", "2026-11-28T10:15:00Z"},
+		{"0 15 10 ? * MONL", "2026-11-30T10:15:00Z"},
+		{"0 15 10 ? * 6#3", "2026-12-19T10:15:00Z"},
+		{"0 15 10 ? * 2#1", "2026-12-01T10:15:00Z"},
+		{"0 15 10 ? * 2#5", "2026-12-29T10:15:00Z"},
+		{"0 15 10 L * ?", "2026-11-30T10:15:00Z"},
+		{"0 15 10 L FEB ?", "2027-02-28T10:15:00Z"},
+		{"0 15 10 29 2 ?", "2028-02-29T10:15:00Z"},
+		{"0 15 10 15W * ?", "2026-12-15T10:15:00Z"},
+		{"0 15 10 15W 11 ? 2026/1", "2027-11-15T10:15:00Z"},
+		{"0 15 10 28W 11 ?", "2026-11-27T10:15:00Z"},
+		{"0 15 10 29W 11 ?", "2026-11-30T10:15:00Z"},
+		{"0 15 10 1W 5 ?", "2027-05-03T10:15:00Z"},
+		{"0 15 10 31W 1 ?", "2027-01-29T10:15:00Z"},
+		{"0 15 10 LW 1 ?", "2027-01-29T10:15:00Z"},
+		{"0 15 10 31W 2,4 ?", "never"},
+		{"0 15 10 30 2 ?", "never"},
+		{"0 15 10 25 * 5", "2026-11-25T10:15:00Z"},
+		{"0 15 10 28 * 5", "2026-11-27T10:15:00Z"},
+		{"0 0 8 ? * * 2026", "2026-11-24T08:00:00Z"},
+		{"0 0 08 ? * *", "2026-11-24T08:00:00Z"},
+		{"0 0/30 9-17 * * ?", "2026-11-23T12:30:00Z"},
+		{"0 */25 12 * * ?", "2026-11-23T12:25:00Z"},
+		{"0 10,44 14 ? 3 WED", "2027-03-03T14:10:00Z"},
+		{"0 0-5/2 12 * * ?", "2026-11-23T12:02:00Z"},
+		{"0 0 008 ? * *", ""},
+		{"0 0 9 ? * 0", ""},
+		{"0 0 9 ? * 8", ""},
+		{"0 0 9 ? * 6#6", ""},
+		{"0 0 9 ? * #3", ""},
+		{"0 0 9 ? * SOON", ""},
+		{"0 0 9 0 * ?", ""},
+		{"0 0 9 32W * ?", ""},
+		{"0 0 9 W * ?", ""},
+		{"0 0 9 6#3 * ?", ""},
+		{"0 0 9 * L ?", ""},
+		{"0 0 9 * ? *", ""},
+		{"0 0 9 * 13 ?", ""},
+		{"0 0-60 9 * * ?", ""},
+		{"0 5-3 9 * * ?", ""},
+		{"0 5/0 9 * * ?", ""},
+		{"0 5/x 9 * * ?", ""},
+		{"0 , 9 * * ?", ""},
+		{"0 -5 9 * * ?", ""},
+		{"0 +5 9 * * ?", ""},
+		{"0 0 0 1 1 ? 2100", ""},
+		{"0 0 0 1 1 ? 30", ""},
+		{"at(2030-01-01 00:00:00", ""},
+		{"0 0 9 * * ? CRON_TZ=UTC", ""},
+		{"CRON_TZ=UTC 0 0 9 * * ?", ""},
+		{"@daily", ""},
 		{"* * * * *", ""},
 		{"0 0 25 * * ?", ""},
 		{"0 0 0 1 1 ? soon", ""},
@@ -67,5 +133,81 @@ func TestParseFrequency(t *testing.T) {
 				t.Errorf("first run %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// Seconds that are in the fields, and no others: the next run is what a look at every second finds.
+func TestCronFindsTheNextSecond(t *testing.T) {
+	zones := []string{"UTC", "GMT+5:30", "America/New_York", "Australia/Lord_Howe"}
+	rapid.Check(t, func(t *rapid.T) {
+		some := func(field string, most int) string {
+			var items []string
+			for _, n := range rapid.SliceOfNDistinct(rapid.IntRange(0, most), 1, 3, rapid.ID[int]).Draw(t, field) {
+				items = append(items, strconv.Itoa(n))
+			}
+			return strings.Join(items, ",")
+		}
+		fields := []string{some("seconds", 59), some("minutes", 59), some("hours", 23)}
+		zone := rapid.SampledFrom(zones).Draw(t, "zone")
+		text := strings.Join(fields, " ") + " * * ? " + zone
+		plan, err := parseFrequency(text, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		location, _ := parseZone(zone)
+		// Around the changes of the clocks of 2026 in both countries.
+		day := rapid.SampledFrom([]string{"2026-03-08", "2026-11-01", "2026-04-05", "2026-10-04", "2026-06-30"}).Draw(t, "day")
+		start, _ := time.ParseInLocation(time.DateOnly, day, location)
+		after := start.Add(time.Duration(rapid.IntRange(0, 86400).Draw(t, "second")) * time.Second)
+		seen := map[string]bool{}
+		for at := start.Add(-2 * time.Hour); ; at = at.Add(time.Second) {
+			clock := []string{strconv.Itoa(at.Second()), strconv.Itoa(at.Minute()), strconv.Itoa(at.Hour())}
+			matches := true
+			for n, value := range clock {
+				matches = matches && slices.Contains(strings.Split(fields[n], ","), value)
+			}
+			if wall := at.Format(time.DateTime); matches && !seen[wall] {
+				seen[wall] = true
+				if at.After(after) {
+					if got := plan.next(after); !got.Equal(at) {
+						t.Fatalf("%s after %s runs at %s, want %s", text, after, got, at)
+					}
+					return
+				}
+			}
+		}
+	})
+}
+
+func TestCronThatIsTooFrequent(t *testing.T) {
+	// A Sunday.
+	after := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	tests := []struct {
+		frequency string
+		timeout   time.Duration
+		refused   bool
+	}{
+		{"* * * * * *", time.Second, true},
+		{"0/9 * * * * ?", time.Second, true},
+		{"0/10 * * * * ?", time.Second, false},
+		{"0/10 * * * * ?", 11 * time.Second, true},
+		{"0,55 * * * * ?", time.Second, true},
+		{"0 * * * * ?", time.Minute, false},
+		{"0 * * * * ?", time.Minute + 1, true},
+		{"0 0 0 * * ?", 24 * time.Hour, false},
+		{"0 0 0,23 ? * 5-6", 90 * time.Minute, true},
+		{"0 0 0,23 ? * 5", 90 * time.Minute, false},
+		{"0 59,0 0 1 1 ?", time.Hour, true},
+		{"0 0 0 1 1 ? 2030", 24 * time.Hour, false},
+		{"0 0 0 1 1 ? 2020", 24 * time.Hour, false},
+	}
+	for _, tt := range tests {
+		plan, err := parseCron(tt.frequency)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := plan.isTooFrequent(after, tt.timeout); got != tt.refused {
+			t.Errorf("%s with a timeout of %s is too frequent: %v, want %v", tt.frequency, tt.timeout, got, tt.refused)
+		}
 	}
 }

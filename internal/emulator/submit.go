@@ -171,6 +171,9 @@ func (e *Emulator) submit(c *Call, i *invocation, keepCommand bool, answer submi
 	if err != nil {
 		return nil, err
 	}
+	if expression, isCron := plan.(*cronSchedule); isCron && expression.isTooFrequent(e.now(), i.Timeout) {
+		return nil, refuse("InvalidParam.Frequency")
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {

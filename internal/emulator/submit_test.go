@@ -45,6 +45,8 @@ func TestRunCommandRefusals(t *testing.T) {
 		{"unknown repeat mode", []string{"RepeatMode", "Sometimes"}, 404, "InvalidRepeatMode.NotFound"},
 		{"a period without frequency", []string{"RepeatMode", "Period"}, 400, "MissingParam.Frequency"},
 		{"a frequency that is none", []string{"Frequency", "rate(5)"}, 400, "InvalidParam.Frequency"},
+		{"a cron expression that runs every nine seconds", []string{"Frequency", "0/9 * * * * ?"}, 400, "InvalidParam.Frequency"},
+		{"a cron expression that runs within the timeout", []string{"Frequency", "0 * * * * ?", "Timeout", "61"}, 400, "InvalidParam.Frequency"},
 		{"a frequency below a minute", []string{"Frequency", "rate(59s)"}, 400, "InvalidParam.Frequency"},
 		{"unknown termination mode", []string{"TerminationMode", "Gently"}, 404, "InvalidTerminationMode.NotFound"},
 		{"a user name over 255 characters", []string{"Username", strings.Repeat("x", 256)}, 403, "Username.ExceedLimit"},
