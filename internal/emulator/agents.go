@@ -40,7 +40,11 @@ func (e *Emulator) describeCloudAssistantStatus(c *Call) (any, error) {
 	match := func(i *instance) bool {
 		return (len(wanted) == 0 || slices.Contains(wanted, i.ID)) && (osType == "" || i.OSType == osType)
 	}
-	page, about, err := describeOwn(e, c, []any{wanted, osType}, match, func(i *instance) agentAnswer {
+	rule := assistantPages
+	if len(wanted) > 0 {
+		rule = namedAgents
+	}
+	page, about, err := describeOwn(e, c, rule, []any{wanted, osType}, match, func(i *instance) agentAnswer {
 		heartbeat := i.HeartbeatAt
 		if i.beats() {
 			heartbeat = e.now()

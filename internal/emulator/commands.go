@@ -182,7 +182,7 @@ func (e *Emulator) describeCommands(c *Call) (any, error) {
 			containsTags(cmd.Tags, tags)
 	}
 	encode := c.outputEncoder()
-	page, about, err := describe(e, c, []any{id, name, description, kind, provider, group, tags}, func() (listing[*command], error) {
+	page, about, err := describe(e, c, assistantPages, []any{id, name, description, kind, provider, group, tags}, func() (listing[*command], error) {
 		var kept []*command
 		for _, cmd := range e.commands {
 			kept = append(kept, cmd)

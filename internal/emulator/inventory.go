@@ -65,7 +65,7 @@ func (e *Emulator) describeInstances(c *Call) (any, error) {
 		return (wanted == nil || slices.Contains(wanted, i.ID)) && (name == "" || matchesPattern(name, i.Name)) &&
 			(status == "" || string(i.Status) == status) && containsTags(i.Tags, tags)
 	}
-	page, about, err := describeOwn(e, c, []any{wanted, name, status, tags}, match, func(i *instance) instanceAnswer {
+	page, about, err := describeOwn(e, c, instancePages, []any{wanted, name, status, tags}, match, func(i *instance) instanceAnswer {
 		return instanceAnswer{i.ID, i.Name, i.RegionID, string(i.Status), i.OSType, newTagsAnswer(i.Tags)}
 	})
 	if err != nil {
@@ -77,8 +77,8 @@ func (e *Emulator) describeInstances(c *Call) (any, error) {
 }
 
 // describeOwn takes a page of those instances of the account in the region that match, by ID.
-func describeOwn[A any](e *Emulator, c *Call, filters any, match func(*instance) bool, show func(*instance) A) ([]A, pageAnswer, error) {
-	return describe(e, c, filters, func() (listing[*instance], error) {
+func describeOwn[A any](e *Emulator, c *Call, rule pageRule, filters any, match func(*instance) bool, show func(*instance) A) ([]A, pageAnswer, error) {
+	return describe(e, c, rule, filters, func() (listing[*instance], error) {
 		return listing[*instance]{
 			elements: slices.SortedFunc(maps.Values(e.instances), func(a, b *instance) int { return strings.Compare(a.ID, b.ID) }),
 			position: func(i *instance) string { return i.ID },

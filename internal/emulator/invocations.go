@@ -100,7 +100,7 @@ func (e *Emulator) describeInvocations(c *Call) (any, error) {
 	}
 	encode := c.outputEncoder()
 	now := e.now()
-	page, about, err := describe(e, c, f, func() (listing[*invocation], error) {
+	page, about, err := describe(e, c, assistantPages, f, func() (listing[*invocation], error) {
 		scope := scopeKey{c.AccountID, c.RegionID}
 		oldest := e.store.oldestTagged(scope, f.Tags, e.settings.MaxTagged)
 		return listing[*invocation]{

@@ -6,11 +6,36 @@ import (
 	"sort"
 )
 
-// The limits of paging, as the page of DescribeInvocationResults gives them.
-const (
-	defaultPageSize = 10
-	maxPageSize     = 50
+// defaultPageSize is that of all actions that have pages.
+const defaultPageSize = 10
+
+// pageRule is what an action's own page says of the sizes of its pages.
+type pageRule struct {
+	// max is the greatest PageSize and MaxResults.
+	max int
+	// bends makes a MaxResults below the default count as that, and one above max as max, where it is else refused.
+	bends bool
+	// whole makes all parameters of paging ignored: one page has everything, up to max.
+	whole bool
+}
+
+var (
+	// assistantPages are those of the Cloud Assistant's actions.
+	assistantPages = pageRule{max: 50}
+	// instancePages are those of DescribeInstances.
+	instancePages = pageRule{max: 100, bends: true}
+	// namedAgents is DescribeCloudAssistantStatus with InstanceId.N: the page says that paging is ignored then.
+	namedAgents = pageRule{max: maxInstances, whole: true}
 )
+
+// limit reads MaxResults.
+func (rule pageRule) limit(c *Call) (int, error) {
+	if !rule.bends {
+		return c.integer("MaxResults", defaultPageSize, 1, rule.max, "InvalidParameter.MaxResults")
+	}
+	n, err := c.integer("MaxResults", defaultPageSize, math.MinInt, math.MaxInt, "InvalidParameter.MaxResults")
+	return min(max(n, defaultPageSize), rule.max), err
+}
 
 // paging is the page that a call asks for, in either style.
 type paging struct {
@@ -31,13 +56,16 @@ type paging struct {
 // paging reads the paging parameters. MaxResults or NextToken, if sent, make PageNumber and PageSize ignored, bad
 // values included. A call that has none of the four may go on in either style, so it gets both answers.
 // filters is anything that encodes to JSON and is the same for all pages of a walk. The caller holds Emulator.mu.
-func (e *Emulator) paging(c *Call, filters any) (paging, error) {
+func (e *Emulator) paging(c *Call, rule pageRule, filters any) (paging, error) {
+	if rule.whole {
+		return paging{number: 1, limit: rule.max}, nil
+	}
 	p := paging{number: 1, tokens: e.settings.PageTokens, filters: hashFilters(c, e.settings, filters)}
 	token := c.Parameter("NextToken")
 	var err error
 	if c.Parameter("MaxResults") != "" || token != "" {
 		p.number = 0
-		if p.limit, err = c.integer("MaxResults", defaultPageSize, 1, maxPageSize, "InvalidParameter.MaxResults"); err != nil {
+		if p.limit, err = rule.limit(c); err != nil {
 			return paging{}, err
 		}
 		if token != "" {
@@ -51,7 +79,7 @@ func (e *Emulator) paging(c *Call, filters any) (paging, error) {
 	if p.number, err = c.integer("PageNumber", 1, 1, math.MaxInt32, "InvalidParam.PageNumber"); err != nil {
 		return paging{}, err
 	}
-	p.limit, err = c.integer("PageSize", defaultPageSize, 1, maxPageSize, "InvalidParam.PageSize")
+	p.limit, err = c.integer("PageSize", defaultPageSize, 1, rule.max, "InvalidParam.PageSize")
 	p.skip = (p.number - 1) * p.limit
 	return p, err
 }
@@ -110,10 +138,10 @@ func (l listing[T]) take(p paging, lost int) (page []T, total int, more bool) {
 
 // describe is what the Describe* actions have in common: it reads which page is asked for, takes it out of the
 // listing, and shows each of its elements. list and show are called with Emulator.mu held.
-func describe[T, A any](e *Emulator, c *Call, filters any, list func() (listing[T], error), show func(T) A) ([]A, pageAnswer, error) {
+func describe[T, A any](e *Emulator, c *Call, rule pageRule, filters any, list func() (listing[T], error), show func(T) A) ([]A, pageAnswer, error) {
 	e.mu.LockToRead()
 	defer e.mu.Unlock()
-	p, err := e.paging(c, filters)
+	p, err := e.paging(c, rule, filters)
 	if err != nil {
 		return nil, pageAnswer{}, err
 	}

@@ -64,7 +64,7 @@ func (e *Emulator) describeInvocationResults(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, about, err := describe(e, c, q.filters(), func() (listing[*row], error) { return e.listRows(c, q) }, (*row).show)
+	rows, about, err := describe(e, c, assistantPages, q.filters(), func() (listing[*row], error) { return e.listRows(c, q) }, (*row).show)
 	if err != nil {
 		return nil, err
 	}

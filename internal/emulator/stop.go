@@ -2,6 +2,9 @@ package emulator
 
 import "time"
 
+// maxStopped is how many instances StopInvocation takes.
+const maxStopped = 50
+
 // stopInvocation ends an invocation, or its part on the instances named. What has not started is Cancelled at once.
 // What runs is Stopping until its processes are gone, then Terminated: so does the vendor's agent, while the page of
 // StopInvocation says that a one-time run which has started goes on. What is scripted is Terminated at once. What has
@@ -12,7 +15,7 @@ func (e *Emulator) stopInvocation(c *Call) (any, error) {
 		return nil, refuse("MissingParameter.InvokeId")
 	}
 	instanceIDs := c.list("InstanceId")
-	if len(instanceIDs) > maxPageSize {
+	if len(instanceIDs) > maxStopped {
 		return nil, refuse("InstanceIds.ExceedLimit")
 	}
 	e.mu.Lock()
