@@ -61,6 +61,7 @@ type invokeInstanceAnswer struct {
 	FinishTime           string `json:"FinishTime" xml:"FinishTime"`
 	StopTime             string `json:"StopTime" xml:"StopTime"`
 	UpdateTime           string `json:"UpdateTime" xml:"UpdateTime"`
+	ossAnswer
 }
 
 // invokeStatuses are the values of the filter InvokeStatus, as the page of DescribeInvocations lists them. Some are
@@ -172,6 +173,7 @@ func (i *invocation) answer(instanceID string, includeOutput bool, encode func([
 			ErrorCode: shown.ErrorCode, ErrorInfo: shown.ErrorInfo, Dropped: shown.Dropped, Repeats: shown.Repeats,
 			Timed: i.repeats(), CreationTime: stamp(i.Created), StartTime: stamp(shown.StartTime),
 			FinishTime: stamp(shown.FinishedTime), StopTime: stamp(shown.StopTime), UpdateTime: stamp(r.UpdatedAt),
+			ossAnswer: shown.OSSOutput.answer(),
 		}
 		if includeOutput {
 			entry.Output = encode(shown.Output)

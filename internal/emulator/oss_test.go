@@ -2,6 +2,7 @@ package emulator_test
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,9 +63,29 @@ func TestOSSDelivery(t *testing.T) {
 	if err != nil || len(left) != 0 {
 		t.Errorf("uploads %v are left (%v)", left, err)
 	}
-	invocation := r.call(t, "DescribeInvocations", "CommandType", "RunShellScript", "MaxResults", "1").object(t)["Invocations"].(map[string]any)["Invocation"].([]any)[0]
-	if got := invocation.(map[string]any)["OssOutputDelivery"]; got != "oss://bucket/prefix" {
+	invocation := r.call(t, "DescribeInvocations", "CommandType", "RunShellScript", "MaxResults", "1").invocations(t)[0]
+	if got := invocation["OssOutputDelivery"]; got != "oss://bucket/prefix" {
 		t.Errorf("the invocation shows the delivery %v", got)
+	}
+	// Both actions tell the same of a delivery, one that failed, one that came, and one that was not asked for.
+	r.call(t, "RunCommand", "Type", "RunShellScript", "CommandContent", "true", "InstanceId.1", firstID).wantCode(t, 200, "")
+	told := map[string]int{}
+	for _, invocation := range r.call(t, "DescribeInvocations").invocations(t) {
+		instance := invocation["InvokeInstances"].(map[string]any)["InvokeInstance"].([]any)[0].(map[string]any)
+		result := r.call(t, list, "InvokeId", invocation["InvokeId"].(string)).rows(t)[0]
+		for _, element := range []string{"OssOutputStatus", "OssOutputUri", "OssOutputErrorCode", "OssOutputErrorInfo"} {
+			got, sent := instance[element]
+			want, wanted := result[element]
+			if got != want || sent != wanted {
+				t.Errorf("%s is %v (%v) of an InvokeInstance, and %v (%v) of its InvocationResult", element, got, sent, want, wanted)
+			}
+			if sent {
+				told[element]++
+			}
+		}
+	}
+	if want := map[string]int{"OssOutputStatus": 4, "OssOutputUri": 4, "OssOutputErrorCode": 2, "OssOutputErrorInfo": 2}; !maps.Equal(told, want) {
+		t.Errorf("elements sent by DescribeInvocations: %v, want %v", told, want)
 	}
 }
 

@@ -15,8 +15,7 @@ type resultsAnswer struct {
 	} `json:"Invocation" xml:"Invocation"`
 }
 
-// resultAnswer is one row on the wire. The OSS elements are sent with a delivery only, the two about its error
-// with a failed one only; ExitCode is absent where there is none.
+// resultAnswer is one row on the wire. ExitCode is absent where there is none.
 type resultAnswer struct {
 	Dropped            int        `json:"Dropped" xml:"Dropped"`
 	OssOutputDelivery  string     `json:"OssOutputDelivery,omitempty" xml:"OssOutputDelivery,omitempty"`
@@ -28,10 +27,6 @@ type resultAnswer struct {
 	Repeats            int        `json:"Repeats" xml:"Repeats"`
 	InvokeRecordStatus string     `json:"InvokeRecordStatus" xml:"InvokeRecordStatus"`
 	FinishedTime       string     `json:"FinishedTime" xml:"FinishedTime"`
-	OssOutputURI       *string    `json:"OssOutputUri,omitempty" xml:"OssOutputUri,omitempty"`
-	OssOutputStatus    string     `json:"OssOutputStatus,omitempty" xml:"OssOutputStatus,omitempty"`
-	OssOutputErrorCode string     `json:"OssOutputErrorCode,omitempty" xml:"OssOutputErrorCode,omitempty"`
-	OssOutputErrorInfo string     `json:"OssOutputErrorInfo,omitempty" xml:"OssOutputErrorInfo,omitempty"`
 	Username           string     `json:"Username" xml:"Username"`
 	ContainerID        string     `json:"ContainerId" xml:"ContainerId"`
 	ContainerName      string     `json:"ContainerName" xml:"ContainerName"`
@@ -43,6 +38,24 @@ type resultAnswer struct {
 	TerminationMode    string     `json:"TerminationMode" xml:"TerminationMode"`
 	Tags               tagsAnswer `json:"Tags" xml:"Tags"`
 	StopTime           string     `json:"StopTime" xml:"StopTime"`
+	ossAnswer
+}
+
+// ossAnswer is what both actions that show a row tell of its delivery. The elements are sent with a delivery only,
+// the two about its error with a failed one only.
+type ossAnswer struct {
+	OssOutputURI       *string `json:"OssOutputUri,omitempty" xml:"OssOutputUri,omitempty"`
+	OssOutputStatus    string  `json:"OssOutputStatus,omitempty" xml:"OssOutputStatus,omitempty"`
+	OssOutputErrorCode string  `json:"OssOutputErrorCode,omitempty" xml:"OssOutputErrorCode,omitempty"`
+	OssOutputErrorInfo string  `json:"OssOutputErrorInfo,omitempty" xml:"OssOutputErrorInfo,omitempty"`
+}
+
+func (o OSSOutput) answer() ossAnswer {
+	a := ossAnswer{OssOutputStatus: o.Status, OssOutputErrorCode: o.ErrorCode, OssOutputErrorInfo: o.ErrorInfo}
+	if o.Delivery != "" {
+		a.OssOutputURI = &o.URI
+	}
+	return a
 }
 
 // tagsAnswer is an object around an array: the vendor's Go SDK fails on the bare array of some samples.
@@ -134,18 +147,13 @@ func (r *row) show() shownRow {
 }
 
 func (r shownRow) answer(output func([]byte) string) resultAnswer {
-	answer := resultAnswer{
+	return resultAnswer{
 		Dropped: r.Dropped, OssOutputDelivery: r.OSSOutput.Delivery, InvocationStatus: r.InvocationStatus,
 		InstanceID: r.InstanceID, ExitCode: r.ExitCode, ErrorInfo: r.ErrorInfo, StartTime: stamp(r.StartTime),
 		Repeats: r.Repeats, InvokeRecordStatus: r.InvokeRecordStatus, FinishedTime: stamp(r.FinishedTime),
-		OssOutputStatus: r.OSSOutput.Status, OssOutputErrorCode: r.OSSOutput.ErrorCode,
-		OssOutputErrorInfo: r.OSSOutput.ErrorInfo, Username: r.Username, ContainerID: r.ContainerID,
+		ossAnswer: r.OSSOutput.answer(), Username: r.Username, ContainerID: r.ContainerID,
 		ContainerName: r.ContainerName, Output: output(r.Output), Launcher: r.Launcher, CommandID: r.CommandID,
 		ErrorCode: r.ErrorCode, InvokeID: r.InvokeID, TerminationMode: r.TerminationMode,
 		Tags: newTagsAnswer(r.tags), StopTime: stamp(r.StopTime),
 	}
-	if r.OSSOutput.Delivery != "" {
-		answer.OssOutputURI = &r.OSSOutput.URI
-	}
-	return answer
 }
