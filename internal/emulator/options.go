@@ -43,7 +43,7 @@ type Options struct {
 	// Quotas limit the calls per minute; empty is no limit. See SetQuotas.
 	Quotas []Quota
 	// StateFile, if set, keeps the state over restarts: New goes on from it as LoadState does, changes are in it a
-	// second later on Clock, and Close writes it a last time. It holds secrets as SaveState says, and one emulator
+	// second later on Clock, or five times as long as the last save took if that is more, and Close writes it a last time. It holds secrets as SaveState says, and one emulator
 	// at a time may use it: processes and the temporary scratch directory of the one before are ended and removed.
 	// An unreadable one makes New fail and stays as it is, and so does one that cannot be written.
 	StateFile string

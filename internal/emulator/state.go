@@ -62,18 +62,17 @@ type savedSubmission struct {
 // SaveState writes all that lasts: commands, invocations with their rows and histories, instances, the key of the
 // page tokens, client tokens, what Advance added to the clock, and the sessions of AssumeRole. It holds secrets: the keys of those sessions, and the
 // parameters and outputs of commands. Access keys, faults, counts of calls and files of commands are no part of it.
+//
+// Calls go on meanwhile. What they add is not in the state, and what they change is if its record was not yet written.
 func (e *Emulator) SaveState(w io.Writer) error {
-	return e.snapshot().encode(w)
-}
-
-func (s *savedState) encode(w io.Writer) error {
 	encoder := json.NewEncoder(w)
-	err := encoder.Encode(s)
-	for n := range s.Invocations {
+	head, invocations, places := e.snapshot()
+	err := encoder.Encode(head)
+	for _, i := range invocations {
 		if err != nil {
 			break
 		}
-		err = encoder.Encode(&s.Invocations[n])
+		err = encoder.Encode(e.copyInvocation(i, places[i.Command]))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot write the state of the emulator: %w", err)
@@ -135,8 +134,29 @@ func newerState(version int) error {
 		version, stateVersion)
 }
 
-// snapshot copies what lasts, so that it can be encoded while the emulator goes on.
-func (e *Emulator) snapshot() *savedState {
+// savedAtOnce is how many records are copied while calls wait.
+const savedAtOnce = 1000
+
+// snapshot copies what lasts but the invocations: they are listed in the order of making, with the places of their
+// commands.
+func (e *Emulator) snapshot() (*savedState, []*invocation, map[*command]int) {
+	s, invocations, places := e.snapshotHead()
+	slices.SortFunc(s.Submissions, func(a, b savedSubmission) int {
+		return cmp.Or(cmp.Compare(a.AccountID, b.AccountID), cmp.Compare(a.RegionID, b.RegionID),
+			cmp.Compare(a.Action, b.Action), cmp.Compare(a.Token, b.Token))
+	})
+	for some := range slices.Chunk(sortedBySequence(invocations, func(i *invocation) uint64 { return i.Sequence }), savedAtOnce) {
+		e.mu.LockToRead()
+		for _, i := range some {
+			s.place(places, i.Command, false)
+		}
+		e.mu.Unlock()
+	}
+	return s, invocations, places
+}
+
+// snapshotHead is what of a snapshot is copied at once.
+func (e *Emulator) snapshotHead() (*savedState, []*invocation, map[*command]int) {
 	e.mu.LockToRead()
 	defer e.mu.Unlock()
 	s := &savedState{
@@ -152,31 +172,46 @@ func (e *Emulator) snapshot() *savedState {
 	}
 	s.Released = slices.Sorted(maps.Keys(e.released))
 	places := map[*command]int{}
-	place := func(c *command, kept bool) int {
-		if _, known := places[c]; !known {
-			places[c] = len(s.Commands)
-			s.Commands = append(s.Commands, savedCommand{*c, kept})
-		}
-		return places[c]
-	}
 	for _, id := range slices.Sorted(maps.Keys(e.commands)) {
-		place(e.commands[id], true)
-	}
-	for _, i := range sortedBySequence(slices.Collect(maps.Values(e.store.invocations)), func(i *invocation) uint64 { return i.Sequence }) {
-		saved := savedInvocation{*i, place(i.Command, false)}
-		saved.Rows, saved.History = copyRows(i.Rows), copyRows(i.History)
-		s.Invocations = append(s.Invocations, saved)
+		s.place(places, e.commands[id], true)
 	}
 	for key, value := range e.submitted {
 		s.Submissions = append(s.Submissions, savedSubmission{
 			key.accountID, key.regionID, key.action, key.token, value.parameters[:], value.answer.CommandID, value.answer.InvokeID,
 		})
 	}
-	slices.SortFunc(s.Submissions, func(a, b savedSubmission) int {
-		return cmp.Or(cmp.Compare(a.AccountID, b.AccountID), cmp.Compare(a.RegionID, b.RegionID),
-			cmp.Compare(a.Action, b.Action), cmp.Compare(a.Token, b.Token))
-	})
-	return s
+	invocations := make([]*invocation, 0, len(e.store.invocations))
+	for _, scope := range e.store.scopes {
+		invocations = append(invocations, scope.invocations.all...)
+	}
+	return s, invocations, places
+}
+
+// place copies a command, unless it has its place already. The caller holds Emulator.mu.
+func (s *savedState) place(places map[*command]int, c *command, kept bool) {
+	if _, known := places[c]; !known {
+		places[c] = len(s.Commands)
+		s.Commands = append(s.Commands, savedCommand{*c, kept})
+	}
+}
+
+// copyInvocation copies an invocation as it is now, but for what a run adds meanwhile to a long history. Its live rows
+// and the latest past ones are of one moment, as they tell of the same runs.
+func (e *Emulator) copyInvocation(i *invocation, commandPlace int) *savedInvocation {
+	e.mu.LockToRead()
+	saved := &savedInvocation{*i, commandPlace}
+	history := slices.Clone(i.History)
+	older := history[:max(0, len(history)-savedAtOnce)]
+	live, latest := copyRows(i.Rows), copyRows(history[len(older):])
+	e.mu.Unlock()
+	saved.Rows, saved.History = live, make([]*row, 0, len(history))
+	for some := range slices.Chunk(older, savedAtOnce) {
+		e.mu.LockToRead()
+		saved.History = append(saved.History, copyRows(some)...)
+		e.mu.Unlock()
+	}
+	saved.History = append(saved.History, latest...)
+	return saved
 }
 
 // copyRows copies rows with what their runs have printed so far.
@@ -227,7 +262,8 @@ func (e *Emulator) restore(s *savedState) error {
 	for n := range s.Invocations {
 		e.store.restore(&s.Invocations[n].invocation, commands[s.Invocations[n].Command])
 	}
-	e.store.sequence = s.Sequence
+	// A row may have been added while the state was saved.
+	e.store.sequence = max(e.store.sequence, s.Sequence)
 	for _, saved := range s.Submissions {
 		value := submitted{answer: submitAnswer{CommandID: saved.CommandID, InvokeID: saved.InvokeID}}
 		copy(value.parameters[:], saved.Parameters)
@@ -241,6 +277,7 @@ func (e *Emulator) restore(s *savedState) error {
 
 // restore puts an invocation back with its rows, all under the numbers that they had: page tokens go by them.
 func (s *store) restore(i *invocation, c *command) {
+	highest := s.sequence
 	live, history := i.Rows, i.History
 	i.Command, i.Rows, i.History = c, nil, nil
 	s.sequence = i.Sequence - 1
@@ -248,11 +285,14 @@ func (s *store) restore(i *invocation, c *command) {
 	for _, r := range live {
 		s.sequence = r.Sequence - 1
 		s.addRow(i, r)
+		highest = max(highest, r.Sequence)
 	}
 	for _, r := range history {
 		s.sequence = r.Sequence - 1
 		s.addHistory(i, r)
+		highest = max(highest, r.Sequence)
 	}
+	s.sequence = max(highest, i.Sequence)
 }
 
 func sortedBySequence[T any](elements []T, sequenceOf func(T) uint64) []T {

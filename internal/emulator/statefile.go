@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -13,8 +14,9 @@ import (
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/process"
 )
 
-// savePause is how long a change waits for others before the state is written.
-const savePause = time.Second
+// savePause is how long a change waits for others before the state is written, by the time that the last save took: a
+// state of many records must not keep the machine busy.
+func savePause(last time.Duration) time.Duration { return max(time.Second, 5*last) }
 
 // stateMutex guards the state of an Emulator and remembers that it may have changed: whoever takes Lock is thought
 // to change something. LockToRead is for who does not; taking Lock instead costs an idle save, and loses nothing.
@@ -98,13 +100,14 @@ func scratchName(emulatorID string) string { return "ecs-emulator-" + emulatorID
 
 // keepState writes the state file soon after each change, until ctx ends. Close writes the last one.
 func (e *Emulator) keepState(ctx context.Context) {
+	var last time.Duration
 	for {
 		select {
 		case <-e.mu.unsaved:
 		case <-ctx.Done():
 			return
 		}
-		pause := e.clock.NewTimer(savePause)
+		pause := e.clock.NewTimer(savePause(last))
 		select {
 		case <-pause.C():
 		case <-ctx.Done():
@@ -116,9 +119,11 @@ func (e *Emulator) keepState(ctx context.Context) {
 		case <-e.mu.unsaved:
 		default:
 		}
+		started := e.clientNow()
 		if err := e.writeStateFile(); err != nil {
 			e.log.Error("the state is not saved", "error", err)
 		}
+		last = e.clientNow().Sub(started)
 	}
 }
 
@@ -131,7 +136,8 @@ func (e *Emulator) writeStateFile() error {
 	if err != nil {
 		return fmt.Errorf("cannot write the state file; check its directory: %w", err)
 	}
-	err = errors.Join(e.SaveState(file), file.Sync(), file.Close())
+	buffer := bufio.NewWriterSize(file, 1<<20)
+	err = errors.Join(e.SaveState(buffer), buffer.Flush(), file.Sync(), file.Close())
 	if err == nil {
 		err = os.Rename(file.Name(), path)
 	}
