@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // CheckIndexes compares what the store finds by its indexes with what a look at every record says. It fails if some
@@ -31,9 +32,9 @@ func (e *Emulator) CheckIndexes() error {
 		for _, r := range i.Rows {
 			s.rows.all = append(s.rows.all, r)
 			appendUnder(&s.rows, r, r.keys(), firstOf(r.InvokeRecordStatus, record), i.succeeded())
-			if Terminal(r.InvocationStatus) {
-				s.ended = append(s.ended, r)
-			}
+		}
+		if !i.age().IsZero() {
+			s.ended = append(s.ended, i.Rows[0])
 		}
 		s.ended = append(s.ended, i.History...)
 		s.records += len(i.Rows) + len(i.History)
@@ -45,7 +46,13 @@ func (e *Emulator) CheckIndexes() error {
 	for key, want := range expected {
 		got := e.store.scopes[key]
 		bySequence := func(a, b *row) int { return cmp.Compare(a.Sequence, b.Sequence) }
-		byAge := func(a, b *row) int { return cmp.Or(a.age().Compare(b.age()), bySequence(a, b)) }
+		ageOf := func(r *row) time.Time {
+			if r.past {
+				return r.age()
+			}
+			return r.invocation.age()
+		}
+		byAge := func(a, b *row) int { return cmp.Or(ageOf(a).Compare(ageOf(b)), bySequence(a, b)) }
 		slices.SortFunc(want.rows.all, bySequence)
 		for _, list := range want.rows.by {
 			slices.SortFunc(list, bySequence)

@@ -13,8 +13,9 @@ const (
 )
 
 // Retention is how long results can be asked for. A record is a row: that of an instance, or of a past run. It is
-// removed for good, the oldest first, and an invocation with its last live row. What has not ended stays: a schedule
-// that goes on loses its past runs only. How the vendor counts is not documented; this is the emulator's choice.
+// removed for good, the oldest first; the rows of the instances of an invocation together, by the age of the youngest,
+// so that the status of the whole does not change after its end. What has not ended stays: a schedule that goes on
+// loses its past runs only. How the vendor counts is not documented; this is the emulator's choice.
 type Retention struct {
 	// MaxAge is counted on the emulator's clock, from the creation of the invocation or, if that is later, the end of
 	// the run; 0 is the documented four weeks.

@@ -51,7 +51,7 @@ func TestRecordsExpire(t *testing.T) {
 	rows("t-schedule/i", "t-half/j", "t-half/i", "t-ended/i")
 	runs(3)
 	b.advance(time.Second)
-	rows("t-schedule/i", "t-half/j")
+	rows("t-schedule/i", "t-half/j", "t-half/i")
 	runs(2)
 	if got := r.call(t, list, "InvokeId", "t-ended"); got.status != 200 || len(got.rows(t)) != 0 {
 		t.Errorf("the expired invocation answers %d %s, want an empty list", got.status, got.body)
@@ -66,11 +66,31 @@ func TestRecordsExpire(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.advance(28*24*time.Hour - time.Second)
-	rows("t-schedule/i", "t-half/j")
+	rows("t-schedule/i", "t-half/j", "t-half/i")
 	b.advance(time.Second)
-	rows("t-half/j")
+	rows("t-half/j", "t-half/i")
 	if b.e.Rows("t-schedule") != nil {
 		t.Error("the schedule is still there")
+	}
+}
+
+// The status of what has ended stays as it is, until all of it is gone.
+func TestRetentionChangesNoStatus(t *testing.T) {
+	fake := clocktesting.NewFakeClock(noon)
+	b := newBench(t, emulator.Options{Clock: fake})
+	r := b.raw(fake)
+	b.put(emulator.Scripted{ID: "t-1", Rows: []emulator.Row{
+		{InstanceID: "i", InvocationStatus: emulator.StatusSuccess, FinishedTime: noon},
+		{InstanceID: "j", InvocationStatus: emulator.StatusTimeout, FinishedTime: noon.Add(24 * time.Hour)},
+	}})
+	b.advance(29*24*time.Hour - time.Second)
+	got := r.call(t, list, "InvokeId", "t-1").rows(t)
+	if len(got) != 2 || got[0]["InvokeRecordStatus"] != "PartialFailed" {
+		t.Errorf("before the youngest row is four weeks old there are %v, want both rows of what failed in part", got)
+	}
+	b.advance(time.Second)
+	if got := r.call(t, list, "InvokeId", "t-1").rows(t); len(got) != 0 {
+		t.Errorf("rows %v are left of what has expired", got)
 	}
 }
 

@@ -105,7 +105,8 @@ type row struct {
 	LastStatus string
 	// past is set for the row of a past run.
 	past bool
-	// indexed is under what the row is found; queued is its age if retention may take it, else zero.
+	// indexed is under what the row is found; queued is the age of what it stands for in the queue of
+	// retention, zero if it is not there.
 	indexed indexed
 	queued  time.Time
 	// delivering is set while the output of the last run is on its way to a bucket.

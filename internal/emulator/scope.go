@@ -2,7 +2,6 @@ package emulator
 
 import (
 	"cmp"
-	"slices"
 	"time"
 )
 
@@ -132,11 +131,14 @@ func (r *row) keys() []indexKey {
 
 func (i *invocation) keys() []indexKey { return keysOf(i.Command.ID, i.ResourceGroupID, "", i.Tags) }
 
-// queue lets retention take a row that has ended, and keeps one that has not from it.
+// queue lets retention take the row of a past run, or all live rows of an invocation that has ended, for which the
+// first stands in the queue. It keeps those of one that has not ended from it.
 func (s *scope) queue(r *row) {
 	var age time.Time
-	if r.past || Terminal(r.InvocationStatus) {
+	if r.past {
 		age = r.age()
+	} else {
+		r, age = r.invocation.Rows[0], r.invocation.age()
 	}
 	if age.Equal(r.queued) {
 		return
@@ -165,6 +167,20 @@ func (r *row) age() time.Time {
 	return r.invocation.Created
 }
 
+// age is that of the youngest live row, if all have ended; else zero.
+func (i *invocation) age() time.Time {
+	var youngest time.Time
+	for _, r := range i.Rows {
+		if !Terminal(r.InvocationStatus) {
+			return time.Time{}
+		}
+		if age := r.age(); age.After(youngest) {
+			youngest = age
+		}
+	}
+	return youngest
+}
+
 // expire takes the oldest records that have ended, while they are older than retention allows or there are too many
 // in their account and region. It does so in all of them, so that memory is freed wherever the calls go. Each record
 // is looked at when it goes and not before.
@@ -177,18 +193,14 @@ func (s *store) expire(now time.Time) {
 	}
 }
 
-// retire removes one row, and its invocation once it has no live row left.
+// retire removes the row of a past run, or the invocation that a live row stands for. Live rows go together: the status
+// of an invocation is that of all its rows, and would change with the first that is gone.
 func (s *store) retire(r *row) {
 	i := r.invocation
-	switch scope := i.scope; {
-	case r.past:
-		scope.remove(r)
-		i.History = removeSorted(i.History, r, scope.rows.compare)
-	case len(i.Rows) == 1:
+	if !r.past {
 		s.forget(i)
-	default:
-		scope.remove(r)
-		i.Rows = slices.DeleteFunc(i.Rows, func(other *row) bool { return other == r })
-		scope.refresh(i)
+		return
 	}
+	i.scope.remove(r)
+	i.History = removeSorted(i.History, r, i.scope.rows.compare)
 }

@@ -13,7 +13,8 @@ type scopeKey struct{ accountID, regionID string }
 type scope struct {
 	rows        index[*row]
 	invocations index[*invocation]
-	// ended are the rows that retention may take, live ones and those of histories, the oldest first.
+	// ended are what retention may take, the oldest first: rows of past runs, and the first live row of each invocation
+	// that has ended.
 	ended []*row
 	// records counts all rows, live ones and those of histories.
 	records int

@@ -22,36 +22,44 @@ func (s *store) everyRecord() []*row {
 	return all
 }
 
-// survivors are the records that retention leaves, found the slow way: one record goes at a time, the oldest that
-// has ended, while it is too old or there are too many.
+// survivors are the records that retention leaves, found the slow way: the oldest goes that has ended, a past run or
+// a whole invocation, while it is too old or there are too many.
 func (s *store) survivors(now time.Time) []*row {
 	left := s.everyRecord()
-	live := func(i *invocation) int {
-		n := 0
-		for _, r := range left {
-			if r.invocation == i && !r.past {
-				n++
+	// ageOf is zero for what goes on.
+	ageOf := func(r *row) time.Time {
+		youngest := r.age()
+		for _, other := range left {
+			if r.past || other.past || other.invocation != r.invocation {
+				continue
+			}
+			if !Terminal(other.InvocationStatus) {
+				return time.Time{}
+			}
+			if other.age().After(youngest) {
+				youngest = other.age()
 			}
 		}
-		return n
+		return youngest
 	}
 	for {
 		var oldest *row
+		var age time.Time
 		count := map[scopeKey]int{}
 		for _, r := range left {
 			count[r.invocation.scopeKey()]++
 		}
 		for _, r := range left {
-			due := !now.Before(r.age().Add(s.retention.MaxAge)) || count[r.invocation.scopeKey()] > s.retention.MaxRecords
-			if (r.past || Terminal(r.InvocationStatus)) && due && (oldest == nil || r.age().Before(oldest.age())) {
-				oldest = r
+			its := ageOf(r)
+			due := !now.Before(its.Add(s.retention.MaxAge)) || count[r.invocation.scopeKey()] > s.retention.MaxRecords
+			if !its.IsZero() && due && (oldest == nil || its.Before(age)) {
+				oldest, age = r, its
 			}
 		}
 		if oldest == nil {
 			return left
 		}
-		last := !oldest.past && live(oldest.invocation) == 1
-		left = slices.DeleteFunc(left, func(r *row) bool { return r == oldest || last && r.invocation == oldest.invocation })
+		left = slices.DeleteFunc(left, func(r *row) bool { return r == oldest || !oldest.past && r.invocation == oldest.invocation })
 	}
 }
 
