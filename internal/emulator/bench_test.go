@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
@@ -46,18 +45,28 @@ func BenchmarkPageOf50From100000(b *testing.B) {
 		{"InvokeRecordStatus", "Success"},
 		{"InvokeRecordStatus", "Stopped"},
 	} {
-		b.Run(strings.Join(filter, "="), func(b *testing.B) {
-			for b.Loop() {
-				parameters := r.rpc(list, pairs(append([]string{"MaxResults", "50"}, filter...)...))
-				query := r.sign(http.MethodGet, parameters).Encode()
-				recorder := httptest.NewRecorder()
-				e.ServeHTTP(recorder, httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/?"+query, nil))
-				if recorder.Code != http.StatusOK {
-					b.Fatalf("answer %d %s", recorder.Code, recorder.Body)
-				}
-			}
-		})
+		benchmarkCalls(b, e, r, list, append([]string{"MaxResults", "50"}, filter...))
+		benchmarkCalls(b, e, r, list, append([]string{"PageSize", "50", "PageNumber", "2"}, filter...))
 	}
+	for _, parameters := range [][]string{nil, {"PageSize", "50"}, {"InstanceId", "i-rare"}, {"InstanceId", "i-5"}, {"InvokeStatus", "Finished"}} {
+		benchmarkCalls(b, e, r, "DescribeInvocations", parameters)
+	}
+	benchmarkCalls(b, e, r, list, nil)
+}
+
+// benchmarkCalls measures one call by its parameters.
+func benchmarkCalls(b *testing.B, e *emulator.Emulator, r *raw, action string, parameters []string) {
+	b.Helper()
+	b.Run(action+"?"+pairs(parameters...).Encode(), func(b *testing.B) {
+		for b.Loop() {
+			query := r.sign(http.MethodGet, r.rpc(action, pairs(parameters...))).Encode()
+			recorder := httptest.NewRecorder()
+			e.ServeHTTP(recorder, httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/?"+query, nil))
+			if recorder.Code != http.StatusOK {
+				b.Fatalf("answer %d %s", recorder.Code, recorder.Body)
+			}
+		}
+	})
 }
 
 // One more record where there are as many as are kept: the cost does not grow with their number.

@@ -25,10 +25,17 @@ func (e *Emulator) CheckIndexes() error {
 		record := i.recordStatus()
 		s.invocations.all = append(s.invocations.all, i)
 		status := aggregateStatus(i.statuses())
-		if want := (indexed{record, status, i.succeeded()}); i.indexed != want {
+		if want := (indexed{record, status, i.succeeded(), len(i.Rows) == 0}); i.indexed != want {
 			return fmt.Errorf("invocation %s is listed as %+v, want %+v", i.ID, i.indexed, want)
 		}
-		appendUnder(&s.invocations, i, append(i.keys(), recordKey(status)), record, i.succeeded())
+		keys := append(i.keys(), recordKey(status))
+		if len(i.Rows) == 0 {
+			keys = append(keys, rowlessKey)
+		}
+		for _, r := range i.Rows {
+			keys = append(keys, instanceKey(r.InstanceID))
+		}
+		appendUnder(&s.invocations, i, keys, record, i.succeeded())
 		for _, r := range i.Rows {
 			s.rows.all = append(s.rows.all, r)
 			appendUnder(&s.rows, r, r.keys(), firstOf(r.InvokeRecordStatus, record), i.succeeded())

@@ -90,5 +90,11 @@ func keysOfTags(tags []Tag) []indexKey {
 // recordKey is the key for an InvokeRecordStatus.
 func recordKey(status string) indexKey { return indexKey{"InvokeRecordStatus", "", status} }
 
+// instanceKey is the key for an instance.
+func instanceKey(instanceID string) indexKey { return indexKey{"InstanceId", "", instanceID} }
+
+// rowlessKey is the key for invocations without rows.
+var rowlessKey = indexKey{filter: "Rowless"}
+
 // succeededKey is the key for the filter InvokeRecordStatus=Success, which is no status.
 var succeededKey = indexKey{filter: "Succeeded"}

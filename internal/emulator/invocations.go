@@ -102,13 +102,7 @@ func (e *Emulator) describeInvocations(c *Call) (any, error) {
 	encode := c.outputEncoder()
 	now := e.now()
 	page, about, err := describe(e, c, assistantPages, f, func() (listing[*invocation], error) {
-		scope := scopeKey{c.AccountID, c.RegionID}
-		oldest := e.store.oldestTagged(scope, f.Tags, e.settings.MaxTagged)
-		return listing[*invocation]{
-			elements: e.store.candidateInvocations(scope, f), reversed: true,
-			position: func(i *invocation) string { return newestFirst(i.Sequence) },
-			match:    func(i *invocation) bool { return i.Sequence >= oldest && f.match(i, now) },
-		}, nil
+		return e.listInvocations(scopeKey{c.AccountID, c.RegionID}, f, now), nil
 	}, func(i *invocation) invocationAnswer { return i.answer(f.InstanceID, includeOutput, encode, now) })
 	if err != nil {
 		return nil, err
@@ -118,9 +112,24 @@ func (e *Emulator) describeInvocations(c *Call) (any, error) {
 	return answer, nil
 }
 
+// listInvocations are the invocations that f asks for. The caller holds Emulator.mu.
+func (e *Emulator) listInvocations(key scopeKey, f invocationFilter, now time.Time) listing[*invocation] {
+	oldest := e.store.oldestTagged(key, f.Tags, e.settings.MaxTagged)
+	l := listing[*invocation]{
+		elements: e.store.candidateInvocations(key, f), reversed: true,
+		position: func(i *invocation) string { return newestFirst(i.Sequence) },
+		match:    func(i *invocation) bool { return i.Sequence >= oldest && f.match(i, now) },
+	}
+	unindexed := f.InvokeID + f.CommandType + f.CommandName + f.RepeatMode
+	if s := e.store.scope(key); unindexed == "" && s.decided(f.keys(), oldest, now) && len(s.invocations.by[rowlessKey]) == 0 {
+		l.match = nil
+	}
+	return l
+}
+
 // keys are those of the index of invocations for f.
 func (f invocationFilter) keys() []indexKey {
-	keys := keysOf(f.CommandID, f.ResourceGroupID, "", f.Tags)
+	keys := keysOf(f.CommandID, f.ResourceGroupID, f.InstanceID, f.Tags)
 	if f.Status != "" {
 		keys = append(keys, recordKey(f.Status))
 	}
@@ -155,7 +164,7 @@ func (i *invocation) answer(instanceID string, includeOutput bool, encode func([
 	a := invocationAnswer{
 		InvokeID: i.ID, CommandID: i.Command.ID, CommandName: i.Command.Name, CommandDescription: i.Command.Description,
 		CommandType: i.Command.Type, CommandContent: encode(i.Command.Content), Parameters: parameters,
-		InvokeStatus: i.recordStatus(), InvocationStatus: aggregateStatus(i.statuses()), RepeatMode: i.RepeatMode,
+		InvokeStatus: i.indexed.record, InvocationStatus: i.indexed.status, RepeatMode: i.RepeatMode,
 		Frequency: i.Frequency, Timed: i.repeats(), Timeout: int(i.Timeout / time.Second), WorkingDir: i.WorkingDir,
 		Username: i.Username, Launcher: i.Launcher, TerminationMode: i.TerminationMode, ContainerID: i.ContainerID,
 		ContainerName: i.ContainerName, OssOutputDelivery: i.OSSDelivery, CreationTime: stamp(i.Created), Tags: newTagsAnswer(i.Tags),

@@ -119,9 +119,17 @@ func (l listing[T]) take(p paging, lost int) (page []T, total int, more bool) {
 	}
 	skip := p.skip + lost
 	page = make([]T, 0, p.limit)
+	if l.match == nil {
+		first := min(start+skip, len(l.elements))
+		last := min(first+p.limit, len(l.elements))
+		for n := first; n < last; n++ {
+			page = append(page, l.at(n))
+		}
+		return page, len(l.elements) - start, last < len(l.elements)
+	}
 	for n := start; n < len(l.elements) && (!more || p.number > 0); n++ {
 		element := l.at(n)
-		if l.match != nil && !l.match(element) {
+		if !l.match(element) {
 			continue
 		}
 		total++

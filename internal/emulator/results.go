@@ -132,6 +132,9 @@ func (e *Emulator) listRows(c *Call, q query) (listing[*row], error) {
 	now := e.now()
 	oldest := e.store.oldestTagged(q.scopeKey, q.tags, e.settings.MaxTagged)
 	match := func(r *row) bool { return r.invocation.Sequence >= oldest && q.match(r, now) }
+	if q.invokeID == "" && e.store.scope(q.scopeKey).decided(q.keys(), oldest, now) {
+		match = nil
+	}
 	return orderRows(e.store.candidates(q, e.settings.HistoryWithLiveRow), match, order, seed), nil
 }
 

@@ -12,6 +12,8 @@ type indexed struct {
 	// status is the InvocationStatus of a whole invocation; a row has none here.
 	status    string
 	succeeded bool
+	// rowless is set for an invocation that no answer lists, having no rows.
+	rowless bool
 }
 
 // keys are those of the index; none for what is not listed.
@@ -25,6 +27,9 @@ func (x indexed) keys() []indexKey {
 	}
 	if x.succeeded {
 		keys = append(keys, succeededKey)
+	}
+	if x.rowless {
+		keys = append(keys, rowlessKey)
 	}
 	return keys
 }
@@ -59,6 +64,12 @@ func (s *scope) findInvocations(keys []indexKey) []*invocation {
 	return s.invocations.narrow(keys)
 }
 
+// decided says whether what is found by the keys is what is asked for, so that its number is known without a look at
+// each: one key alone is exact, and oldest is no bound. Hidden rows and late ones would have to be looked for.
+func (s *scope) decided(keys []indexKey, oldest uint64, now time.Time) bool {
+	return s != nil && len(keys) <= 1 && oldest == 0 && s.hidden == 0 && !s.visibleAt.After(now)
+}
+
 func (s *scope) addInvocation(i *invocation) {
 	s.invocations.all = insertSorted(s.invocations.all, i, s.invocations.compare)
 	for _, key := range i.keys() {
@@ -72,6 +83,9 @@ func (s *scope) removeInvocation(i *invocation) {
 	for _, key := range i.keys() {
 		s.invocations.drop(key, i)
 	}
+	for _, r := range i.Rows {
+		s.invocations.drop(instanceKey(r.InstanceID), i)
+	}
 	reindex(&s.invocations, i, &i.indexed, indexed{})
 }
 
@@ -80,6 +94,13 @@ func (s *scope) list(r *row) {
 	s.rows.all = insertSorted(s.rows.all, r, s.rows.compare)
 	for _, key := range r.keys() {
 		s.rows.put(key, r)
+	}
+	s.invocations.put(instanceKey(r.InstanceID), r.invocation)
+	if r.Hidden {
+		s.hidden++
+	}
+	if r.VisibleAt.After(s.visibleAt) {
+		s.visibleAt = r.VisibleAt
 	}
 	s.refresh(r.invocation)
 	s.queue(r)
@@ -91,6 +112,9 @@ func (s *scope) unlist(r *row) {
 	for _, key := range r.keys() {
 		s.rows.drop(key, r)
 	}
+	if r.Hidden {
+		s.hidden--
+	}
 	reindex(&s.rows, r, &r.indexed, indexed{})
 	s.dequeue(r)
 }
@@ -98,7 +122,7 @@ func (s *scope) unlist(r *row) {
 // refresh lists an invocation and its rows by its record status, as it is now.
 func (s *scope) refresh(i *invocation) {
 	statuses := i.statuses()
-	now := indexed{recordStatus(statuses), aggregateStatus(statuses), i.succeeded()}
+	now := indexed{recordStatus(statuses), aggregateStatus(statuses), i.succeeded(), len(i.Rows) == 0}
 	reindex(&s.invocations, i, &i.indexed, now)
 	for _, r := range i.Rows {
 		reindex(&s.rows, r, &r.indexed, indexed{record: firstOf(r.InvokeRecordStatus, now.record), succeeded: now.succeeded})

@@ -122,7 +122,7 @@ func orderRows(rows []*row, match func(*row) bool, order RowOrder, seed uint64) 
 func sortRows(rows []*row, match func(*row) bool, position func(*row) string) listing[*row] {
 	var sorted []*row
 	for _, r := range rows {
-		if match(r) {
+		if match == nil || match(r) {
 			sorted = append(sorted, r)
 		}
 	}

@@ -16,6 +16,9 @@ type scope struct {
 	// ended are what retention may take, the oldest first: rows of past runs, and the first live row of each invocation
 	// that has ended.
 	ended []*row
+	// hidden counts the live rows that are Hidden; all others are visible from visibleAt on.
+	hidden    int
+	visibleAt time.Time
 	// records counts all rows, live ones and those of histories.
 	records int
 }
@@ -74,9 +77,13 @@ func (s *store) addHistory(i *invocation, r *row) {
 
 // change changes a live row in any way.
 func (s *store) change(r *row, change func()) {
-	r.invocation.scope.unlist(r)
+	i, was := r.invocation, r.InstanceID
+	i.scope.unlist(r)
 	change()
-	r.invocation.scope.list(r)
+	i.scope.list(r)
+	if i.row(was) == nil {
+		i.scope.invocations.drop(instanceKey(was), i)
+	}
 }
 
 // forget removes an invocation with all its rows.
@@ -182,17 +189,18 @@ func containsTags(have, want []Tag) bool {
 	return true
 }
 
+// recordStatus is the invocation's, unless the row was told another.
+func (r *row) recordStatus() string {
+	return firstOf(r.InvokeRecordStatus, r.invocation.indexed.record)
+}
+
 // isRecorded says whether the row's invocation passes a filter by InvokeRecordStatus. Success is no status but
 // means that every instance succeeded.
 func (r *row) isRecorded(filter string) bool {
 	if filter == RecordSuccess {
-		return r.invocation.succeeded()
+		return r.invocation.indexed.succeeded
 	}
 	return r.recordStatus() == filter
-}
-
-func (r *row) recordStatus() string {
-	return firstOf(r.InvokeRecordStatus, r.invocation.recordStatus())
 }
 
 // recordStatus is the status of the whole invocation, from its live rows.

@@ -118,6 +118,12 @@ func TestStoreFindsWhatIsThere(t *testing.T) {
 					*r = changed
 				})
 			},
+			"a row hides or is late": func(t *rapid.T) {
+				hidden, late := rapid.Bool().Draw(t, "hidden"), rapid.IntRange(0, 100).Draw(t, "seconds late")
+				_ = e.changeRow(id(), "i-"+pick("instance", texts), func(r *row) {
+					r.Hidden, r.VisibleAt = hidden, fake.Now().Add(time.Duration(late)*time.Second)
+				})
+			},
 			"an invocation goes": func(*rapid.T) { _ = e.ForgetInvocation(id()) },
 			"time passes": func(t *rapid.T) {
 				fake.Step(time.Duration(rapid.IntRange(1, 200).Draw(t, "seconds")) * time.Second)
@@ -136,19 +142,26 @@ func TestStoreFindsWhatIsThere(t *testing.T) {
 					instanceID: pick("instance", []string{"", "i-a", "i-b"}), commandID: pick("command", texts),
 					recorded: pick("filter", recordFilters), tags: drawTags(),
 				}
-				found := slices.DeleteFunc(slices.Clone(e.store.candidates(q, false)), func(r *row) bool { return !q.match(r, e.now()) })
+				everything := paging{number: 1, limit: 1000}
+				l, err := e.listRows(&Call{}, q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				found, total, _ := l.take(everything, 0)
+				slices.Reverse(found)
 				scanned := slices.DeleteFunc(e.store.everyRecord(), func(r *row) bool {
 					return r.past || r.invocation.scopeKey() != q.scopeKey || !q.match(r, e.now())
 				})
-				if !slices.Equal(found, scanned) {
-					t.Fatalf("%+v finds %d rows, a scan %d, or others", q, len(found), len(scanned))
+				if !slices.Equal(found, scanned) || total != len(scanned) {
+					t.Fatalf("%+v finds %d rows of %d, a scan %d, or others", q, len(found), total, len(scanned))
 				}
-				f := invocationFilter{ResourceGroupID: q.resourceGroupID, CommandID: q.commandID, Tags: q.tags, Status: pick("status", append(invokeStatuses, ""))}
-				invocations := slices.DeleteFunc(slices.Clone(e.store.candidateInvocations(q.scopeKey, f)), func(i *invocation) bool { return !f.match(i, e.now()) })
+				f := invocationFilter{InstanceID: q.instanceID, ResourceGroupID: q.resourceGroupID, CommandID: q.commandID, Tags: q.tags, Status: pick("status", append(invokeStatuses, ""))}
+				invocations, total, _ := e.listInvocations(q.scopeKey, f, e.now()).take(everything, 0)
+				slices.Reverse(invocations)
 				all := slices.SortedFunc(maps.Values(e.store.invocations), func(a, b *invocation) int { return cmp.Compare(a.Sequence, b.Sequence) })
 				all = slices.DeleteFunc(all, func(i *invocation) bool { return i.scopeKey() != q.scopeKey || !f.match(i, e.now()) })
-				if !slices.Equal(invocations, all) {
-					t.Fatalf("%+v finds %d invocations, a scan %d, or others", f, len(invocations), len(all))
+				if !slices.Equal(invocations, all) || total != len(all) {
+					t.Fatalf("%+v finds %d invocations of %d, a scan %d, or others", f, len(invocations), total, len(all))
 				}
 			},
 		})
