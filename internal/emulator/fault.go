@@ -91,9 +91,12 @@ type Fault struct {
 	InvokeID string `json:"invokeID,omitempty"`
 	// Match, if set, must also agree. It must not call Inject or ClearFaults.
 	Match func(*Call) bool `json:"-"`
-	// Code is the error code of FaultError and FaultNumericCode; empty is Throttling.User. HTTP status and message
-	// are those of the code.
+	// Code is the error code of FaultError and FaultNumericCode; empty is Throttling.User.
 	Code string `json:"code,omitempty"`
+	// Status is the HTTP status of the refusal, 400 to 599, and Message its words; 0 and empty are those of the code.
+	// The vendor's products do not agree on the status of some codes.
+	Status  int    `json:"status,omitempty"`
+	Message string `json:"message,omitempty"`
 	// RetryAfter becomes the headers x-acs-retry-after of a refusal, in milliseconds, and Retry-After, in whole
 	// seconds; 0 sends none.
 	RetryAfter time.Duration `json:"-"`
@@ -118,13 +121,16 @@ func newFaultSet() *faultSet { return &faultSet{} }
 
 // Inject makes a fault meet calls from now on, and returns a function that clears it. Of several faults that match a
 // call, every FaultLatency applies and else the one injected first. It fails if the kind is unknown, or cannot meet the
-// action.
+// action, or the status is that of no refusal.
 func (e *Emulator) Inject(fault Fault) (clearFault func(), err error) {
 	switch {
 	case !slices.Contains(FaultKinds(), fault.Kind):
 		return nil, fmt.Errorf("fault kind %q is unknown; use one of %v", fault.Kind, FaultKinds())
 	case fault.Kind.changesRows() && fault.Action != "" && fault.Action != resultsAction:
 		return nil, fmt.Errorf("fault kind %s changes rows of %s and cannot meet %s; leave the action out", fault.Kind, resultsAction, fault.Action)
+	}
+	if fault.Status != 0 && (fault.Status < 400 || fault.Status > 599) {
+		return nil, fmt.Errorf("HTTP status %d is not that of a refusal; use 400 to 599, or 0 for that of the code", fault.Status)
 	}
 	if fault.Code == "" {
 		fault.Code = "Throttling.User"

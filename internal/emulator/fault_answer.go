@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -61,6 +62,7 @@ func (e *Emulator) misbehave(c *Call, w http.ResponseWriter) (written bool, err 
 
 func (f *Fault) refusal() *apiError {
 	refusal := refuse(f.Code)
+	refusal.status, refusal.message = cmp.Or(f.Status, refusal.status), firstOf(f.Message, refusal.message)
 	refusal.retryAfterMillis = f.RetryAfter.Milliseconds()
 	return refusal
 }

@@ -26,6 +26,41 @@ func (b *bench) inject(f emulator.Fault) (clearFault func()) {
 	return clearFault
 }
 
+// A fault refuses with the status and the words that a code has, or with those that it is told.
+func TestFaultErrorsAreTrue(t *testing.T) {
+	b := newBench(t, emulator.Options{})
+	r := b.raw(nil)
+	tests := []struct {
+		fault   emulator.Fault
+		status  int
+		message string
+	}{
+		{emulator.Fault{Code: "Forbidden.RiskControl"}, 403, "This operation is forbidden by the risk control system."},
+		{emulator.Fault{Code: "InvalidSecurityToken.Malformed"}, 400, "Specified SecurityToken is malformed."},
+		{emulator.Fault{Code: "IllegalTimestamp"}, 400, "The input parameter Timestamp is not supported."},
+		{emulator.Fault{Code: "NoSuchVersion"}, 404, "Specified parameter Version is not valid."},
+		{emulator.Fault{Code: "InvalidApi.NotFound"}, 404, "Specified api is not found, please check your url and method."},
+		{emulator.Fault{Code: "ServiceUnavailable", Status: 503}, 503, "The request has failed due to a temporary failure of the server."},
+		{emulator.Fault{Code: "Of.My.Own", Status: 409, Message: "not today"}, 409, "not today"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.fault.Code, func(t *testing.T) {
+			tt.fault.Kind, tt.fault.Count = emulator.FaultError, 1
+			b.inject(tt.fault)
+			got := r.call(t, list)
+			got.wantCode(t, tt.status, tt.fault.Code)
+			if message := got.object(t)["Message"]; message != tt.message {
+				t.Errorf("message %q, want %q", message, tt.message)
+			}
+		})
+	}
+	for _, status := range []int{-1, 200, 399, 600} {
+		if _, err := b.e.Inject(emulator.Fault{Kind: emulator.FaultError, Status: status}); err == nil || !strings.Contains(err.Error(), "400 to 599") {
+			t.Errorf("status %d: error %v, want one that says what to use", status, err)
+		}
+	}
+}
+
 // refused are faults whose answer is a refusal; the vendor's client understands it.
 func TestFaultsThatRefuse(t *testing.T) {
 	b := newBench(t, emulator.Options{})
