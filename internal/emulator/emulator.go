@@ -73,6 +73,7 @@ func New(options Options) (*Emulator, error) {
 		instances: map[string]*instance{}, released: map[string]struct{}{}, commands: map[string]*command{},
 		store: newStore(), submitted: map[submission]submitted{},
 	}
+	e.store.forgotten = e.forgotten
 	for _, key := range options.AccessKeys {
 		e.AddAccessKey(key)
 	}

@@ -116,11 +116,11 @@ func (e *Emulator) answer(c *Call, w http.ResponseWriter, r *http.Request) (any,
 	if err != nil {
 		return nil, err
 	}
-	e.calls.count(CallKey{Action: c.Action, InvokeID: c.Parameter("InvokeId")})
 	op, err := lookUp(c)
 	if err != nil {
 		return nil, err
 	}
+	e.calls.count(CallKey{Action: c.Action, InvokeID: c.Parameter("InvokeId")})
 	if !op.anonymous {
 		if err := e.authenticate(c, r, body); err != nil {
 			return nil, err

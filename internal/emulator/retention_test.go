@@ -1,6 +1,7 @@
 package emulator_test
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
 	"slices"
@@ -91,6 +92,43 @@ func TestRetentionChangesNoStatus(t *testing.T) {
 	b.advance(time.Second)
 	if got := r.call(t, list, "InvokeId", "t-1").rows(t); len(got) != 0 {
 		t.Errorf("rows %v are left of what has expired", got)
+	}
+}
+
+// With an invocation goes what is remembered of it: the count of its calls, and its ClientToken, over a restart too.
+func TestExpiredInvocationsLeaveNoTrace(t *testing.T) {
+	options := emulator.Options{Simulations: []emulator.Simulation{{}}}
+	b := newBench(t, options)
+	submit := func(b *bench) string {
+		return b.run("true", func(r *ecs.RunCommandRequest) { r.ClientToken = "token" })
+	}
+	first := submit(b)
+	b.status(first, firstID, emulator.StatusSuccess)
+	b.results(first)
+	if again := submit(b); again != first {
+		t.Fatalf("the token starts %s, after it has started %s", again, first)
+	}
+	var state bytes.Buffer
+	must(t, b.e.SaveState(&state))
+	restarted := newBench(t, options)
+	must(t, restarted.e.LoadState(&state))
+	if again := submit(restarted); again != first {
+		t.Fatalf("after a restart the token starts %s, after it has started %s", again, first)
+	}
+	total := b.e.Calls().Total(list)
+	b.advance(28 * 24 * time.Hour)
+	restarted.advance(28 * 24 * time.Hour)
+	for _, b := range []*bench{b, restarted} {
+		if again := submit(b); again == first {
+			t.Errorf("the token finds %s, which has expired", again)
+		}
+	}
+	calls := b.e.Calls()
+	if n, counted := calls[emulator.CallKey{Action: list, InvokeID: first}]; counted {
+		t.Errorf("%d calls for the expired invocation are counted apart", n)
+	}
+	if got := calls.Total(list); got != total {
+		t.Errorf("%d calls in all, want %d as before", got, total)
 	}
 }
 

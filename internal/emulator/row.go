@@ -139,6 +139,9 @@ type invocation struct {
 	Sequence        uint64
 	Rows            []*row
 	History         []*row
+	// submission is the ClientToken that started it; nil if there was none. It is saved as one
+	// of savedState.Submissions.
+	submission *submission
 	// scope is where the invocation is listed; nil once it was forgotten.
 	scope   *scope
 	indexed indexed

@@ -53,7 +53,7 @@ func (e *Emulator) PutInvocation(s Scripted) error {
 	defer e.mu.Unlock()
 	e.store.expire(e.now())
 	if old := e.store.invocations[s.ID]; old != nil {
-		e.store.forget(old)
+		e.store.remove(old)
 	}
 	e.store.addInvocation(i)
 	for _, r := range s.Rows {

@@ -267,7 +267,11 @@ func (e *Emulator) restore(s *savedState) error {
 	for _, saved := range s.Submissions {
 		value := submitted{answer: submitAnswer{CommandID: saved.CommandID, InvokeID: saved.InvokeID}}
 		copy(value.parameters[:], saved.Parameters)
-		e.submitted[submission{saved.AccountID, saved.RegionID, saved.Action, saved.Token}] = value
+		key := submission{saved.AccountID, saved.RegionID, saved.Action, saved.Token}
+		e.submitted[key] = value
+		if i := e.store.invocations[saved.InvokeID]; i != nil {
+			i.submission = &key
+		}
 	}
 	for _, session := range s.Sessions {
 		e.keys.add(session)

@@ -22,7 +22,7 @@ import (
 var runtimeFields = map[reflect.Type][]string{
 	reflect.TypeFor[row]():        {"invocation", "printing", "past", "indexed", "queued", "delivering", "cancel"},
 	reflect.TypeFor[instance]():   {"seen", "active", "furnished", "changed"},
-	reflect.TypeFor[invocation](): {"scope", "indexed"},
+	reflect.TypeFor[invocation](): {"submission", "scope", "indexed"},
 	reflect.TypeFor[command]():    nil,
 	reflect.TypeFor[Row]():        nil,
 	reflect.TypeFor[Instance]():   nil,

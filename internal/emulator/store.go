@@ -29,6 +29,8 @@ type store struct {
 	scopes      map[scopeKey]*scope
 	invocations map[string]*invocation
 	retention   Retention
+	// forgotten is told of every invocation that is gone for good.
+	forgotten func(*invocation)
 }
 
 func newStore() store {
@@ -86,8 +88,14 @@ func (s *store) change(r *row, change func()) {
 	}
 }
 
-// forget removes an invocation with all its rows.
+// forget removes an invocation for good.
 func (s *store) forget(i *invocation) {
+	s.remove(i)
+	s.forgotten(i)
+}
+
+// remove takes an invocation out with all its rows.
+func (s *store) remove(i *invocation) {
 	scope := i.scope
 	for _, r := range slices.Concat(i.Rows, i.History) {
 		scope.remove(r)

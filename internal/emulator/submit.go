@@ -211,7 +211,7 @@ func (e *Emulator) submit(c *Call, i *invocation, keepCommand bool, answer submi
 		kept.InvokeTimes++
 	}
 	if key.token != "" {
-		e.submitted[key] = submitted{parameters, answer}
+		e.submitted[key], i.submission = submitted{parameters, answer}, &key
 	}
 	i.Created = e.now()
 	e.store.addInvocation(i)
@@ -222,6 +222,15 @@ func (e *Emulator) submit(c *Call, i *invocation, keepCommand bool, answer submi
 		e.launch(i, r, target, plan)
 	}
 	return answer, nil
+}
+
+// forgotten lets go of what is remembered of an invocation that is gone: the calls for it, and its ClientToken. The
+// caller holds e.mu.
+func (e *Emulator) forgotten(i *invocation) {
+	e.calls.forget(i.ID)
+	if i.submission != nil {
+		delete(e.submitted, *i.submission)
+	}
 }
 
 func newRow(i *invocation, instanceID string) *row {
