@@ -243,7 +243,7 @@ func (s *cronSchedule) nextOn(day time.Time, hour, minute, second int, after tim
 				if !s.seconds[second] {
 					continue
 				}
-				at := time.Date(day.Year(), day.Month(), day.Day(), hour, minute, second, 0, s.zone)
+				at := firstOfTwo(time.Date(day.Year(), day.Month(), day.Day(), hour, minute, second, 0, s.zone))
 				if at.After(after) && at.Hour() == hour && at.Minute() == minute {
 					return at
 				}
@@ -251,6 +251,21 @@ func (s *cronSchedule) nextOn(day time.Time, hour, minute, second int, after tim
 		}
 	}
 	return time.Time{}
+}
+
+// firstOfTwo is the first of the two moments at which clocks that are put back show the same time; of any other time it
+// is the only one. Which of them time.Date takes is not defined.
+func firstOfTwo(at time.Time) time.Time {
+	changed, _ := at.ZoneBounds()
+	if changed.IsZero() {
+		return at
+	}
+	_, before := changed.Add(-time.Second).Zone()
+	_, now := at.Zone()
+	if first := at.Add(time.Duration(now-before) * time.Second); before > now && first.Before(changed) {
+		return first
+	}
+	return at
 }
 
 // letsIn says whether the two fields of days let a day in.

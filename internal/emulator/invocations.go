@@ -137,20 +137,15 @@ func (f invocationFilter) keys() []indexKey {
 }
 
 func (f invocationFilter) match(i *invocation, now time.Time) bool {
-	visible := false
-	for _, r := range i.Rows {
-		visible = visible || r.visible(now) && (f.InstanceID == "" || r.InstanceID == f.InstanceID)
-	}
-	return visible &&
-		(f.InvokeID == "" || i.ID == f.InvokeID) &&
-		(f.CommandID == "" || i.Command.ID == f.CommandID) &&
-		(f.ResourceGroupID == "" || i.ResourceGroupID == f.ResourceGroupID) &&
-		(f.CommandType == "" || i.Command.Type == f.CommandType) &&
-		(f.CommandName == "" || i.Command.Name == f.CommandName) &&
-		(f.RepeatMode == "" || i.RepeatMode == f.RepeatMode) &&
-		(f.Status == "" || f.Status == i.indexed.record || f.Status == i.indexed.status) &&
+	return slices.ContainsFunc(i.Rows, func(r *row) bool { return r.visible(now) && agrees(f.InstanceID, r.InstanceID) }) &&
+		agrees(f.InvokeID, i.ID) && agrees(f.CommandID, i.Command.ID) && agrees(f.ResourceGroupID, i.ResourceGroupID) &&
+		agrees(f.CommandType, i.Command.Type) && agrees(f.CommandName, i.Command.Name) && agrees(f.RepeatMode, i.RepeatMode) &&
+		(agrees(f.Status, i.indexed.record) || f.Status == i.indexed.status) &&
 		containsTags(i.Tags, f.Tags)
 }
+
+// agrees says whether a filter, of which an empty one asks for nothing, lets a value in.
+func agrees(filter, value string) bool { return filter == "" || filter == value }
 
 // answer renders the invocation and its visible rows, those of one instance if it is given. The caller holds
 // Emulator.mu.

@@ -179,6 +179,28 @@ func TestCronFindsTheNextSecond(t *testing.T) {
 	})
 }
 
+// A time that comes twice is the first of the two, in whichever direction the zone lies. Found by the test above.
+func TestCronAtATimeThatComesTwice(t *testing.T) {
+	for zone, want := range map[string]string{
+		"0 30 1 5 4 ? 2026 Australia/Lord_Howe":  "2026-04-04T14:30:00Z",
+		"0 30 1 1 11 ? 2026 America/New_York":    "2026-11-01T05:30:00Z",
+		"0 30 2 25 10 ? 2026 Europe/Berlin":      "2026-10-25T00:30:00Z",
+		"0 30 2 25 10 ? 2026 Atlantic/Reykjavik": "2026-10-25T02:30:00Z",
+	} {
+		plan, err := parseCron(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := plan.next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+		if got := first.UTC().Format(time.RFC3339); got != want {
+			t.Errorf("%s runs at %s, want %s", zone, got, want)
+		}
+		if again := plan.next(first); !again.IsZero() {
+			t.Errorf("%s runs again at %s", zone, again)
+		}
+	}
+}
+
 func TestCronThatIsTooFrequent(t *testing.T) {
 	// A Sunday.
 	after := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
