@@ -65,6 +65,10 @@ func TestDescribeInstances(t *testing.T) {
 	if len(response.Instances.Instance) != 1 || response.Instances.Instance[0].InstanceId != thirdID || response.TotalCount != 1 {
 		t.Errorf("asked for one, the answer is %+v", response)
 	}
+}
+
+func TestDescribeInstancesByFilters(t *testing.T) {
+	b := newBench(t, emulator.Options{})
 	tagged := emulator.Instance{ID: "i-tagged", Name: "web-1", OSType: emulator.OSWindows, Tags: []emulator.Tag{{Key: "role", Value: "web"}}}
 	if err := b.e.AddInstance(tagged); err != nil {
 		t.Fatal(err)
