@@ -114,7 +114,7 @@ func (e *Emulator) recordRun(r *row, end ending, last bool) bool {
 	if Terminal(r.InvocationStatus) {
 		return false
 	}
-	stopped := r.InvocationStatus == StatusStopping
+	stopped := !r.StopTime.IsZero() || r.InvocationStatus == StatusStopping
 	r.finish(end, e.now())
 	past := &row{Row: r.Row, VisibleAt: r.VisibleAt, UpdatedAt: r.UpdatedAt}
 	e.store.addHistory(r.invocation, past)

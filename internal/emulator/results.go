@@ -77,7 +77,7 @@ func (e *Emulator) describeInvocationResults(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, about, err := describe(e, c, assistantPages, q.filters(), func() (listing[*row], error) { return e.listRows(c, q) }, (*row).show)
+	rows, about, err := describe(e, c, assistantPages, q.filters(), func() (listing[*row], error) { return e.listRows(c, q) }, e.showRow)
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +136,17 @@ func (e *Emulator) listRows(c *Call, q query) (listing[*row], error) {
 		match = nil
 	}
 	return orderRows(e.store.candidates(q, e.settings.HistoryWithLiveRow), match, order, seed), nil
+}
+
+// showRow is show under the settings. The caller holds e.mu.
+func (e *Emulator) showRow(r *row) shownRow {
+	shown := r.show()
+	if e.settings.HistoryTotalRepeats && r.past && !r.Scripted {
+		if live := r.invocation.row(r.InstanceID); live != nil {
+			shown.Repeats = live.Repeats
+		}
+	}
+	return shown
 }
 
 // show copies what the API shows of the row. The caller holds Emulator.mu.

@@ -46,6 +46,12 @@ type Settings struct {
 	PageTokens TokenKind `json:"pageTokens,omitempty"`
 	// HistoryWithLiveRow makes IncludeHistory=true list the live row too. Without it past runs alone are listed.
 	HistoryWithLiveRow bool `json:"historyWithLiveRow,omitempty"`
+	// HistoryTotalRepeats makes the Repeats of every row of a history that of the live row, which counts all the runs so
+	// far. Without it Repeats is the ordinal of the row's own run. Scripted rows keep theirs.
+	HistoryTotalRepeats bool `json:"historyTotalRepeats,omitempty"`
+	// StopSparesStarted makes StopInvocation do what its page says: a run that has started goes on to its end, one-time
+	// or periodic, and no further one starts. Without it the run is ended, as the vendor's agent does.
+	StopSparesStarted bool `json:"stopSparesStarted,omitempty"`
 	// MaxTagged limits a filter by tags to that many invocations, the newest that have them; 0 is the documented 1,000.
 	// That the vendor's "resources" are invocations, and which of them are found, is inference.
 	MaxTagged int `json:"maxTagged,omitempty"`

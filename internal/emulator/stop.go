@@ -6,8 +6,7 @@ import "time"
 const maxStopped = 50
 
 // stopInvocation ends an invocation, or its part on the instances named. What has not started is Cancelled at once.
-// What runs is Stopping until its processes are gone, then Terminated: so does the vendor's agent, while the page of
-// StopInvocation says that a one-time run which has started goes on. What is scripted is Terminated at once. What has
+// What runs is Stopping until its processes are gone, then Terminated; with Settings.StopSparesStarted it goes on. What is scripted is Terminated at once. What has
 // ended stays as it is.
 func (e *Emulator) stopInvocation(c *Call) (any, error) {
 	invokeID := c.Parameter("InvokeId")
@@ -37,18 +36,22 @@ func (e *Emulator) stopInvocation(c *Call) (any, error) {
 	}
 	now := e.now()
 	for _, r := range rows {
-		r.stop(now)
+		r.stop(now, e.settings.StopSparesStarted)
 	}
 	return emptyAnswer{answerHead{c.requestID}}, nil
 }
 
-// stop asks for the end of a row. The caller holds Emulator.mu.
-func (r *row) stop(now time.Time) {
+// stop asks for the end of a row, or of its schedule if what has started is spared. The caller holds Emulator.mu.
+func (r *row) stop(now time.Time, sparesStarted bool) {
 	switch r.InvocationStatus {
 	case StatusPending, StatusScheduled:
 		r.StopTime = now
 		r.finish(endCancelled, now)
 	case StatusRunning:
+		if sparesStarted {
+			r.StopTime, r.UpdatedAt = now, now
+			return
+		}
 		r.StopTime, r.InvocationStatus, r.UpdatedAt = now, StatusStopping, now
 		r.changed()
 	default:
