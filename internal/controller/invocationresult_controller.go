@@ -117,7 +117,6 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 
 	memory.noteForced(result, now)
 	seen := r.observe(request, result, memory, now)
-	mayWriteAt := memory.writtenAt.Add(progressInterval)
 	output, keepErr := r.judge(ctx, result, seen, now, memory)
 	unanswered := memory.forced != "" && askedAt(seen).Before(memory.forcedAt)
 	if memory.forced != "" && !unanswered {
@@ -127,8 +126,8 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 	wait := output.Requeue
 	switch {
 	case projection.Equal(&result.Status, &output.Status):
-	case !projection.Urgent(&result.Status, &output.Status) && now.Before(mayWriteAt):
-		wait = earliest(wait, mayWriteAt)
+	case memory.paces(result, output, now):
+		wait = earliest(wait, memory.mayWriteAt())
 	default:
 		if err := r.write(ctx, result, output, memory); err != nil {
 			return time.Time{}, err
@@ -152,13 +151,16 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 // belong there. The error is why they could not be, yet; the projection holds all the same.
 func (r *InvocationResultReconciler) judge(ctx context.Context, result *v1alpha1.InvocationResult, seen poller.Snapshot, now time.Time, memory *memory) (projection.Output, error) {
 	output := r.project(result, seen, now, memory.secrets)
-	paced := !projection.Urgent(&result.Status, &output.Status) && now.Before(memory.writtenAt.Add(progressInterval))
-	if paced && !memory.owed && memory.forced == "" {
+	if memory.paces(result, output, now) && !memory.owed && memory.forced == "" {
 		return output, nil
 	}
+	before := memory.secrets
 	secrets, err := r.keep(ctx, result, output.Keep, memory)
 	// With an answer at hand that has none to be kept, nothing is owed any more.
 	memory.owed = memory.owed && (err != nil || seen.Live == nil)
+	if slices.Equal(secrets, before) {
+		return output, err
+	}
 	return r.project(result, seen, now, secrets), err
 }
 

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/projection"
 )
 
 // memory is what is kept of an object between two reconciles. A restart may lose all of it.
@@ -51,6 +52,14 @@ func (m *memory) noteForced(result *v1alpha1.InvocationResult, now time.Time) {
 		// Whoever asks anew may have deleted a Secret, or granted the right to write one.
 		m.kept, m.told = nil, ""
 	}
+}
+
+// mayWriteAt is from when mere progress may be written.
+func (m *memory) mayWriteAt() time.Time { return m.writtenAt.Add(progressInterval) }
+
+// paces says that a projection has to wait: it tells of mere progress, and too soon.
+func (m *memory) paces(result *v1alpha1.InvocationResult, output projection.Output, now time.Time) bool {
+	return !projection.Urgent(&result.Status, &output.Status) && now.Before(m.mayWriteAt())
 }
 
 // wants is what the engine is asked for beyond the spec.
