@@ -37,7 +37,9 @@ func (o *overtaking) Watch(poller.Owner, poller.Watch) poller.Snapshot {
 
 func (o *overtaking) Forget(poller.Owner) {}
 
-func TestAnAnswerThatComesInBetweenIsLookedAtAtOnce(t *testing.T) {
+// newAdmin is a client of the API server, as somebody who may do anything.
+func newAdmin(t *testing.T) client.Client {
+	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
@@ -46,6 +48,11 @@ func TestAnAnswerThatComesInBetweenIsLookedAtAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return admin
+}
+
+func TestAnAnswerThatComesInBetweenIsLookedAtAtOnce(t *testing.T) {
+	admin := newAdmin(t)
 	result := &v1alpha1.InvocationResult{Spec: v1alpha1.InvocationResultSpec{RegionID: "cn-hangzhou", InvokeID: "t-1", InstanceID: "i-2"}}
 	result.Namespace, result.Name = controlPlane.NewNamespace(t), "overtaken"
 	if err := admin.Create(t.Context(), result); err != nil {

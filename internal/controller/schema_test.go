@@ -138,19 +138,13 @@ const fullStatus = `{"observedGeneration": 1, "invokeID": "t-1", "lastHandledRec
 "startTime": "2026-01-02T03:04:05Z", "completionTime": "2026-01-02T03:04:05Z", "instances": [{"instanceID": "i-1", "status": "Failed", "exitCode": 3,
 "startTime": "2026-01-02T03:04:05Z", "repeats": 1, "tags": [{"key": "a", "value": "b"}], "output": {"text": "x", "encoding": "PlainText",
 "droppedBytes": 1, "truncatedBytes": 1, "sha256": "x"}, "ossOutput": {"delivery": "oss://b", "status": "Finished"}}],
-"history": [{"instanceID": "i-1", "finishedTime": "2026-01-02T03:04:05Z"}], "truncated": {"instances": 0, "history": 12, "outputBytes": 90211}}`
+"history": [{"instanceID": "i-1", "finishedTime": "2026-01-02T03:04:05Z"}], "outputSecrets": ["a", "a-1"],
+"truncated": {"instances": 0, "history": 12, "outputBytes": 90211}}`
 
 // TestEveryAdmittedObjectIsReconciled: an object that the schema admits and the operator cannot decode would stop
 // its informer, and with it the whole operator.
 func TestEveryAdmittedObjectIsReconciled(t *testing.T) {
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
-	admin, err := client.New(controlPlane.Admin, client.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
+	admin := newAdmin(t)
 	namespace := controlPlane.NewNamespace(t)
 	spec, status := parse(t, fullSpec), parse(t, fullStatus)
 	reconciler := &InvocationResultReconciler{
@@ -185,7 +179,8 @@ func TestEveryAdmittedObjectIsReconciled(t *testing.T) {
 			rt.Fatalf("reconciling %v: %v", object.Object, err)
 		}
 		var after v1alpha1.InvocationResult
-		if err := admin.Get(t.Context(), key, &after); client.IgnoreNotFound(err) != nil {
+		err := admin.Get(t.Context(), key, &after)
+		if client.IgnoreNotFound(err) != nil {
 			rt.Fatal(err)
 		}
 		if err == nil && after.Status.ObservedGeneration != after.Generation {
