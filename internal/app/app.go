@@ -70,9 +70,12 @@ func Run(ctx context.Context, cluster *rest.Config, options Options) error {
 	if err != nil {
 		return err
 	}
+	if options.Clock == nil {
+		options.Clock = clock.RealClock{}
+	}
 	changes := &controller.Changes{}
 	engine := poller.New(sessions, poller.Options{
-		Clock:  clock.RealClock{},
+		Clock:  options.Clock,
 		QPS:    options.APIQPS,
 		Burst:  options.APIBurst,
 		Notify: changes.Notify,
@@ -85,7 +88,7 @@ func Run(ctx context.Context, cluster *rest.Config, options Options) error {
 		Engine:   engine,
 		Outputs:  outputs.Keeper{Reader: manager.GetAPIReader(), Writer: manager.GetClient()},
 		Recorder: manager.GetEventRecorder(name),
-		Clock:    clock.RealClock{},
+		Clock:    options.Clock,
 		Settings: controller.Settings{
 			Projection: projection.Settings{
 				MaxStatusBytes:      options.MaxStatusBytes,

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/utils/clock"
+
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 )
 
@@ -34,6 +36,10 @@ type Options struct {
 
 	APIQPS   float64
 	APIBurst int
+
+	// Clock is where the time of observations comes from; nil means the real one. Credentials, which others judge by
+	// the real time, and the lease do not follow it.
+	Clock clock.WithTicker
 
 	skipNameValidation bool
 }

@@ -11,6 +11,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -58,7 +59,7 @@ type InvocationResultReconciler struct {
 	Engine   Engine
 	Outputs  Outputs
 	Recorder events.EventRecorder
-	Clock    clock.PassiveClock
+	Clock    clock.WithTicker
 	Settings Settings
 
 	memories memories
@@ -66,12 +67,22 @@ type InvocationResultReconciler struct {
 
 // SetupWithManager registers the reconciler, to run for every change of a resource and for the engine's news.
 func (r *InvocationResultReconciler) SetupWithManager(manager ctrl.Manager, changes *Changes) error {
+	options := controller.Options{MaxConcurrentReconciles: maxConcurrentReconciles, EnableWarmup: ptr.To(true)}
+	if r.Clock != clock.WithTicker(clock.RealClock{}) {
+		options.NewQueue = r.queueByClock
+	}
 	return ctrl.NewControllerManagedBy(manager).
 		Named("invocationresult").
 		For(&v1alpha1.InvocationResult{}).
 		WatchesRawSource(changes).
-		WithOptions(controller.Options{MaxConcurrentReconciles: maxConcurrentReconciles, EnableWarmup: ptr.To(true)}).
+		WithOptions(options).
 		Complete(r)
+}
+
+// queueByClock makes a workqueue whose delays pass on the reconciler's clock. The default one, which starts with what
+// changes before what is merely there, knows the real time only.
+func (r *InvocationResultReconciler) queueByClock(name string, limiter workqueue.TypedRateLimiter[ctrl.Request]) workqueue.TypedRateLimitingInterface[ctrl.Request] {
+	return workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[ctrl.Request]{Name: name, Clock: r.Clock})
 }
 
 // Reconcile observes one resource. Where the cache is behind the API server it stops: the newer version is on its

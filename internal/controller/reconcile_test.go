@@ -58,7 +58,7 @@ func TestAnAnswerThatComesInBetweenIsLookedAtAtOnce(t *testing.T) {
 	if err := admin.Create(t.Context(), result); err != nil {
 		t.Fatal(err)
 	}
-	now := clocktesting.NewFakePassiveClock(time.Now())
+	now := clocktesting.NewFakeClock(time.Now())
 	reconciler := &InvocationResultReconciler{
 		Client: admin, Engine: &overtaking{begun: now.Now()}, Recorder: events.NewFakeRecorder(100), Clock: now,
 	}
