@@ -177,8 +177,9 @@ const (
 
 // OutputSpec says what becomes of the command's output.
 type OutputSpec struct {
-	// policy is None, Tail or Secret. Default Tail, unless the operator has another default. An operator that
-	// does not allow as much shows as much as it allows; this release allows no more than Tail.
+	// policy is None, Tail or Secret. Default Tail, unless the operator has another default
+	// (--default-output-policy). Where the operator does not allow as much (--max-output-policy, Tail unless it is
+	// set), the output is neither kept nor shown.
 	//
 	// +optional
 	Policy OutputPolicy `json:"policy,omitempty"`
