@@ -80,9 +80,10 @@ generate: ## Generate deep copies of the API types
 	go tool controller-gen object paths=./api/...
 
 .PHONY: manifests
-manifests: ## Generate the CRD and the operator's ClusterRole
+manifests: ## Generate the CRD, the operator's ClusterRole and docs/api.md
 	go tool controller-gen crd paths=./api/... output:crd:dir=config/crd/bases
 	go tool controller-gen rbac:roleName=manager,fileName=role.yaml paths=./internal/... output:rbac:dir=config/rbac
+	go run ./hack/apidoc config/crd/bases/ecs.k8s.alibabacloud_invocationresults.yaml api/v1alpha1 > docs/api.md.tmp && mv docs/api.md.tmp docs/api.md
 
 .PHONY: controlplane
 controlplane: $(addprefix $(CONTROLPLANE)/,etcd kube-apiserver kube-controller-manager kubectl) ## Build the test control plane from source into bin/controlplane
