@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"k8s.io/utils/clock"
+
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
 )
 
@@ -61,7 +63,7 @@ func (a *attempt) ask(ctx context.Context) (r result) {
 	defer p.exit(b)
 	query := a.question.query
 	query.IncludeHistory = a.history
-	metered := &meteredAPI{api: session, bucket: b.bucket}
+	metered := &meteredAPI{api: session, bucket: b.bucket, clock: p.options.Clock}
 	answer, err := cloudassistant.Walk(ctx, metered, query, cloudassistant.WalkOptions{
 		MaxPages: p.options.MaxPages, MaxBytes: p.options.MaxBytes, Clock: p.options.Clock,
 	})
@@ -131,8 +133,11 @@ func (a *attempt) end() {
 type meteredAPI struct {
 	api    cloudassistant.API
 	bucket *bucket
+	clock  clock.PassiveClock
 	// paused says that a page was not asked for, because the bucket rests.
 	paused bool
+	// began is when the latest page was asked for.
+	began time.Time
 }
 
 // errUnfinished stands for the outcome of a call that panicked.
@@ -147,6 +152,7 @@ func (m *meteredAPI) DescribeInvocationResults(ctx context.Context, query clouda
 	}
 	outcome := errUnfinished
 	defer func() { m.bucket.give(t, outcome) }()
+	m.began = m.clock.Now()
 	page, outcome := m.api.DescribeInvocationResults(ctx, query, paging)
 	return page, outcome
 }

@@ -204,6 +204,25 @@ func (b *bucket) blocked() (until time.Time, moved <-chan struct{}, yes bool) {
 	return b.probeUntil, b.moved, b.probing()
 }
 
+// rest waits until new calls may be made, and returns ctx's error if that ends first.
+func (b *bucket) rest(ctx context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.clock.Now().Before(b.until) {
+		if err := b.wait(ctx, b.until); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// perSecond is the rate now.
+func (b *bucket) perSecond() float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return float64(b.rate(b.clock.Now()))
+}
+
 // failure is the series of throttle answers that goes on; nil when calls pass.
 func (b *bucket) failure() *Failure {
 	b.mu.Lock()

@@ -104,9 +104,12 @@ func (p *Poller) Watch(owner Owner, w Watch) Snapshot {
 		p.interests[owner] = i
 		q := p.question(of, key, query)
 		if len(q.interests) == 0 {
-			q.knowledge = ignorance(now)
+			q.knowledge, q.since = ignorance(now), now
 		}
 		q.join(i)
+		if len(q.interests) == 1 {
+			q.await(q.surveyed() && q.lane.surveying())
+		}
 		q.want(i, w, b, now)
 		q.lane.plan(q)
 	} else if i.history != w.History || i.bounds != b || !i.demand.Equal(w.AnswerFrom) {
@@ -143,13 +146,14 @@ func (p *Poller) question(of laneKey, key questionKey, query cloudassistant.Quer
 	l := p.lanes[of]
 	if l == nil {
 		l = &lane{poller: p, key: of, wake: make(chan struct{}, 1), questions: map[questionKey]*question{}}
+		l.byRun = map[string][]*question{}
 		p.lanes[of] = l
 		p.launch(l)
 	}
 	q := l.questions[key]
 	if q == nil {
 		q = &question{lane: l, key: key, query: query, index: -1}
-		l.questions[key] = q
+		l.add(q)
 	}
 	return q
 }

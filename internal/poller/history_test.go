@@ -65,10 +65,11 @@ func expectAsked(t *testing.T, w *world, want string) {
 func TestHistoryIsAskedForWhenRunsProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		run := &scheduledRun{repeats: 1}
-		w := newWorld(t, Options{}, run.respond)
+		w := idleWorld(Options{}, run.respond)
 		w.poller.Watch("a", aboutHistory())
 		w.poller.Watch("b", about("t-1"))
-		synctest.Wait()
+		w.start()
+		t.Cleanup(func() { w.end() })
 		expectAsked(t, w, "LH")
 		expectNews(t, w, "a", 2)
 		expectNews(t, w, "b", 1)

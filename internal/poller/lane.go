@@ -25,6 +25,7 @@ type lane struct {
 	questions map[questionKey]*question
 	queue     dueQueue
 	attempts  int
+	surveys
 	// bucket is the one that the latest attempt used; nil before. It can be another one after the credentials
 	// have changed, which the next attempt finds out.
 	bucket *bucket
@@ -71,16 +72,22 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(l.questions) == 0 {
+		if l.survey != nil {
+			l.survey.cancel()
+			return pending{}, true
+		}
 		delete(p.lanes, l.key)
 		return pending{}, false
 	}
-	for len(l.queue) > 0 && l.attempts < p.options.Concurrency {
+	for {
+		due, survey, any := l.nextDue()
 		now := p.options.Clock.Now()
-		q := l.queue[0]
-		if q.due.After(now) {
-			return pending{until: q.due}, true
-		}
-		if l.heldUntil.After(now) {
+		switch {
+		case !any:
+			return pending{}, true
+		case due.After(now):
+			return pending{until: due}, true
+		case l.heldUntil.After(now):
 			return pending{until: l.heldUntil}, true
 		}
 		// Waiting here rather than in the attempts spares the sessions that they would open for nothing.
@@ -89,10 +96,29 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 				return pending{until: until, moved: moved}, true
 			}
 		}
-		heap.Pop(&l.queue)
-		l.start(ctx, q)
+		switch {
+		case survey:
+			l.startSurvey(ctx, now)
+		case l.survey != nil && l.queue[0].covered():
+			// The survey is about to tell of it, or will miss it.
+			l.queue[0].coveredUntil = now.Add(l.roundEstimate())
+			l.plan(l.queue[0])
+		default:
+			l.start(ctx, heap.Pop(&l.queue).(*question))
+		}
 	}
-	return pending{}, true
+}
+
+// nextDue is what may be begun next, and when: a survey or else the question on top of the queue. It returns false if
+// there is nothing, or no place left for it.
+func (l *lane) nextDue() (due time.Time, survey, any bool) {
+	if len(l.queue) > 0 && l.attempts < l.poller.options.Concurrency {
+		due, any = l.queue[0].due, true
+	}
+	if l.surveying() && l.survey == nil && (!any || !l.nextSurvey.After(due)) {
+		return l.nextSurvey, true, true
+	}
+	return due, false, any
 }
 
 // start begins an attempt at q.
@@ -135,7 +161,7 @@ func (l *lane) drop(q *question) {
 	if q.index >= 0 {
 		heap.Remove(&l.queue, q.index)
 	}
-	delete(l.questions, q.key)
+	l.remove(q)
 	l.rouse()
 }
 

@@ -25,6 +25,8 @@ type Options struct {
 	// rows) and 32 MiB by default.
 	MaxPages int
 	MaxBytes int64
+	// AskSingly asks about each run by itself, however many there are.
+	AskSingly bool
 	// Concurrency is the most attempts under way at once for one identity and region, 4 by default.
 	Concurrency int
 	// Notify tells that Watch has news for an owner: a first or changed answer, a failure that begins, ends or

@@ -77,7 +77,9 @@ type model struct {
 	throttle map[string]time.Time
 	paused   map[string]time.Time
 	called   map[string][]time.Time
-	faults   []string
+	// lists is how lists of everything fail, if they do.
+	lists  cloudassistant.Class
+	faults []string
 }
 
 func accountOf(identity cloudassistant.Identity) string {
@@ -133,12 +135,15 @@ func (m *model) wanted(s subject) bool {
 func (m *model) began(c call) {
 	s := subject{c.identity, c.query.InvokeID}
 	state, account := m.cloud[s], accountOf(c.identity)
+	if c.query.InvokeID == "" {
+		// A list of everything may go on for a page after the last who wanted something of it has left.
+		state = &cloudState{}
+	} else if !m.wanted(s) {
+		m.fault("%v is asked although nobody wants it", s)
+	}
 	state.underWay++
 	if state.underWay > 1 {
 		m.fault("%v is asked twice at once", s)
-	}
-	if !m.wanted(s) {
-		m.fault("%v is asked although nobody wants it", s)
 	}
 	if c.at.Before(m.paused[account]) {
 		m.fault("%v is asked while account %s is paused until %v", s, account, m.paused[account])
@@ -157,10 +162,15 @@ func (m *model) began(c call) {
 }
 
 func (m *model) ended(c call) {
-	m.cloud[subject{c.identity, c.query.InvokeID}].underWay--
+	if c.query.InvokeID != "" {
+		m.cloud[subject{c.identity, c.query.InvokeID}].underWay--
+	}
 }
 
 func (m *model) reply(c call) reply {
+	if c.query.InvokeID == "" {
+		return m.replyWithList(c)
+	}
 	s := subject{c.identity, c.query.InvokeID}
 	state, account := m.cloud[s], accountOf(c.identity)
 	r := reply{takes: state.takes}
@@ -176,10 +186,36 @@ func (m *model) reply(c call) reply {
 	case class != "":
 		r.err = failureOf(class)
 	default:
-		r.records = []cloudassistant.Record{{
-			InvokeID: s.invokeID, InstanceID: "i-of-" + s.identity.Secret + s.identity.RoleARN, Repeats: state.version,
-			InvocationStatus: cloudassistant.StatusRunning, Output: []byte(c.at.String()),
-		}}
+		r.records = []cloudassistant.Record{state.row(s, c.at)}
+	}
+	return r
+}
+
+func (c *cloudState) row(s subject, at time.Time) cloudassistant.Record {
+	return cloudassistant.Record{
+		InvokeID: s.invokeID, InstanceID: "i-of-" + s.identity.Secret + s.identity.RoleARN, Repeats: c.version,
+		InvocationStatus: cloudassistant.StatusRunning, Output: []byte(at.String()),
+	}
+}
+
+// replyWithList lists what is healthy; all of it goes on. Who is listed counts as asked.
+func (m *model) replyWithList(c call) (r reply) {
+	account := accountOf(c.identity)
+	switch {
+	case c.at.Before(m.throttle[account]):
+		m.paused[account] = c.at.Add(3 * time.Second)
+		return reply{err: &cloudassistant.Error{Class: cloudassistant.ClassThrottled, Code: "Throttling", RetryAfter: 3 * time.Second}}
+	case m.lists != "":
+		return reply{err: failureOf(m.lists)}
+	case c.query.InvokeRecordStatus != "" && c.query.InvokeRecordStatus != cloudassistant.RecordRunning:
+		return reply{}
+	}
+	for _, run := range modelRuns {
+		s := subject{c.identity, run}
+		if state := m.cloud[s]; state.class == "" {
+			r.records = append(r.records, state.row(s, c.at))
+			state.asked = c.at
+		}
 	}
 	return r
 }
@@ -293,6 +329,7 @@ func (m *model) change(t *rapid.T) {
 	state.version += rapid.Int64Range(0, 1).Draw(t, "version")
 	state.class = rapid.SampledFrom(modelClasses).Draw(t, "class")
 	state.history = rapid.SampledFrom(modelClasses).Draw(t, "history class")
+	m.lists = rapid.SampledFrom(modelClasses).Draw(t, "list class")
 	state.takes = time.Duration(rapid.Int64Range(0, int64(modelLatency)).Draw(t, "takes"))
 }
 

@@ -37,6 +37,13 @@ func canonical(query cloudassistant.Query) (cloudassistant.Query, questionKey) {
 	return query, key
 }
 
+// surveyable says that surveys can answer the question: it is of one run, and of what the API lists.
+func (k questionKey) surveyable() bool {
+	return k.invokeID != "" && k.contentEncoding == cloudassistant.EncodingBase64 && k == questionKey{
+		invokeID: k.invokeID, instanceID: k.instanceID, contentEncoding: k.contentEncoding,
+	}
+}
+
 // interest is what one owner wants of a question.
 type interest struct {
 	owner    Owner
@@ -72,6 +79,12 @@ type question struct {
 	// due is when to ask next, and index the place in the lane's heap; -1 outside of it.
 	due   time.Time
 	index int
+	// since is when it was first wanted.
+	since time.Time
+	// counted says that lane.runs counts it.
+	counted bool
+	// awaits says that nothing is known yet and the next survey is to tell.
+	awaits bool
 
 	knowledge
 }
@@ -85,6 +98,17 @@ type knowledge struct {
 	failed         plan
 	// forced asks at once, and only once, regardless of failed.
 	forced bool
+
+	// seen is when a survey last told anything, and coveredUntil until when surveys stand in for the schedule of a run
+	// that goes on.
+	seen         time.Time
+	coveredUntil time.Time
+	// sought says that a survey has missed the run, so that it is to be asked about by itself.
+	sought bool
+	// missedAt is when a survey first missed it without its being asked about since; zero if none did.
+	missedAt time.Time
+	// glimpse is what a survey has seen of a run that ended before anything was known of it.
+	glimpse *cloudassistant.Answer
 
 	history        *cloudassistant.Answer
 	historyFailure *Failure
@@ -123,6 +147,26 @@ func (q *question) rebound() {
 		q.bounds.min = min(q.bounds.min, i.bounds.min)
 		q.bounds.max = min(q.bounds.max, i.bounds.max)
 	}
+	q.lane.count(q)
+}
+
+// await sets whether the question is left to the next survey.
+func (q *question) await(yes bool) {
+	if q.awaits == yes {
+		return
+	}
+	q.awaits = yes
+	if yes {
+		q.lane.awaiting++
+	} else {
+		q.lane.awaiting--
+	}
+}
+
+// surveyed says that surveys stand in for the schedule of the question: nobody wants answers more often than they
+// come, and somebody wants them soon.
+func (q *question) surveyed() bool {
+	return q.key.surveyable() && q.bounds.max >= impatient && q.bounds.min <= patient
 }
 
 // want changes what an owner wants to what w says.
@@ -147,7 +191,7 @@ func (q *question) owedTo(i *interest) (time.Time, time.Duration) {
 	if i.unmet(q.live) {
 		return i.owed, interval
 	}
-	return q.answered.due(q.bounds), interval
+	return later(q.answered.due(q.bounds), q.coveredUntil), interval
 }
 
 // liveDue is when to ask for the live rows: at the earliest time that any owner wants. A demand replaces the
@@ -156,9 +200,20 @@ func (q *question) liveDue() time.Time {
 	if q.forced {
 		return time.Time{}
 	}
-	scheduled := q.answered.due(q.bounds)
-	if q.failure != nil {
+	var scheduled time.Time
+	switch {
+	case q.failure != nil:
 		scheduled = q.failed.due(q.bounds)
+	case q.sought:
+	case q.awaits && q.lane.surveying():
+		scheduled = later(q.since.Add(unmeasured), q.coveredUntil)
+	case q.coveredUntil.IsZero():
+		scheduled = q.answered.due(q.bounds)
+		if spare := q.lane.spare(q); q.bounds.min <= patient && scheduled.Sub(q.answered.from) > spare {
+			scheduled = q.answered.from.Add(max(spare, q.bounds.min))
+		}
+	default:
+		scheduled = later(q.answered.due(q.bounds), q.coveredUntil)
 	}
 	var due time.Time
 	for n, i := range q.interests {

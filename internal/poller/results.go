@@ -19,6 +19,14 @@ func (q *question) answeredLive(answer *cloudassistant.Answer, differs, moved bo
 		i.shownThrottle = false
 	}
 
+	trusted := q.lane.trusted
+	q.learn(answer)
+	if trusted < trustFrom && q.lane.trusted == trustFrom {
+		owners = append(owners, q.lane.believe(now)...)
+	}
+	if q.unfinished() && !goesOn(answer.Records) {
+		q.lane.ends++
+	}
 	kind := outcomeUnchanged
 	if differs {
 		kind = outcomeChanged
@@ -32,6 +40,11 @@ func (q *question) answeredLive(answer *cloudassistant.Answer, differs, moved bo
 	q.live = answer
 	q.answered = q.answered.after(now, kind, jitter)
 	q.failure, q.failed, q.forced = nil, plan{}, false
+	q.await(false)
+	q.sought, q.coveredUntil, q.missedAt = false, time.Time{}, time.Time{}
+	if q.surveyed() && q.unfinished() && q.lane.surveying() {
+		q.coveredUntil = q.lane.coveredUntil(now)
+	}
 	return owners
 }
 

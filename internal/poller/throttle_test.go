@@ -26,7 +26,7 @@ func storm(until time.Time) func(call) reply {
 func TestThrottleStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		w := newWorld(t, Options{QPS: 100, Burst: 100}, storm(start.Add(5*time.Minute)))
+		w := newWorld(t, Options{AskSingly: true, QPS: 100, Burst: 100}, storm(start.Add(5*time.Minute)))
 		for n := range 500 {
 			id := fmt.Sprintf("t-%d", n)
 			w.poller.Watch(Owner(id), about(id))
@@ -70,7 +70,7 @@ func TestThrottleStorm(t *testing.T) {
 func TestThrottleStormOverManyIdentitiesOfOneAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		w := newWorld(t, Options{QPS: 5, Burst: 10}, storm(start.Add(5*time.Minute)))
+		w := newWorld(t, Options{AskSingly: true, QPS: 5, Burst: 10}, storm(start.Add(5*time.Minute)))
 		accounts, watches := map[cloudassistant.Identity]string{}, []Watch{}
 		for n := range 500 {
 			watch := about("t-1")
@@ -93,7 +93,7 @@ func TestThrottleStormOverManyIdentitiesOfOneAccount(t *testing.T) {
 
 func TestThrottleOfSomebodyElseIsShownAndItsEndAnnounced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, Options{Concurrency: 1, Jitter: func() float64 { return 0 }}, running)
+		w := newWorld(t, Options{AskSingly: true, Concurrency: 1, Jitter: func() float64 { return 0 }}, running)
 		start := w.clock.Now()
 		w.poller.Watch("a", about("t-1"))
 		w.poller.Watch("b", about("t-2"))
@@ -171,7 +171,7 @@ func TestHungProbeDelaysOtherLanesNoLongerThanItsPatience(t *testing.T) {
 // A walk that comes upon the pause half-way is begun anew, and fails nobody.
 func TestPauseInTheMiddleOfAWalk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, Options{Jitter: func() float64 { return 0 }}, func(c call) reply {
+		w := newWorld(t, Options{AskSingly: true, Jitter: func() float64 { return 0 }}, func(c call) reply {
 			if c.query.InvokeID == "t-2" {
 				return reply{err: throttledFor10s}
 			}

@@ -1,0 +1,468 @@
+package poller
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+// survey asks about all runs of a lane at once. It either sweeps: lists the unfinished, whose absence from there is a
+// suspicion, and collects the suspects among the ended as long as that is cheaper than asking for each; or it harvests:
+// looks through the ended only, where whoever is found has ended, and whoever is not has told nothing.
+//
+// A row is a fact wherever it is seen. What is concluded from absence is only ever that a run is to be asked about by
+// itself.
+type survey struct {
+	lane   *lane
+	cancel context.CancelFunc
+	began  time.Time
+	// runs is the number of runs that it was begun for.
+	runs int
+
+	api *meteredAPI
+	// pages is the number of those asked for.
+	pages int
+	// sought are the questions that need an answer of their own, or all their rows.
+	sought map[*question]bool
+	// met are the rows that the walk under way has met of runs of which it has not met all.
+	met map[string][]cloudassistant.Record
+}
+
+// run is one round.
+func (s *survey) run(ctx context.Context) {
+	defer s.cancel()
+	err := s.round(ctx)
+	s.end(ctx, err)
+}
+
+func (s *survey) round(ctx context.Context) (err error) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			err = panicError(recovered)
+		}
+	}()
+	l := s.lane
+	p := l.poller
+	session, err := p.sessions.Session(ctx, l.key.identity, l.key.regionID)
+	if err != nil {
+		return p.refused(l, asError(err))
+	}
+	b := p.enter(l, session.Account())
+	defer p.exit(b)
+	s.api = &meteredAPI{api: session, bucket: b.bucket, clock: p.options.Clock}
+	switch s.choose() {
+	case planHarvest:
+		return s.harvest(ctx)
+	case planDiscover:
+		err = s.discover(ctx)
+	default:
+		err = s.sweep(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	return s.collect(ctx)
+}
+
+// choose is the plan of this round.
+func (s *survey) choose() surveyPlan {
+	l := s.lane
+	l.poller.mu.Lock()
+	defer l.poller.mu.Unlock()
+	now := l.poller.options.Clock.Now()
+	return choose(surveyCosts{
+		runs: l.runs, awaiting: l.awaiting, unfinished: l.unfinishedNow(), ended: l.endedPages,
+		departures: l.departures(now), ordered: !l.unordered, measured: !l.swept.IsZero(),
+		overdue: now.Sub(l.swept) >= l.sweepEvery(),
+	})
+}
+
+// discover lists everything, down to the begin of the oldest run that is watched, as far as it pays. Whoever nothing was
+// known of before, and nothing is after, is sought from then on.
+func (s *survey) discover(ctx context.Context) error {
+	l := s.lane
+	began := l.poller.options.Clock.Now()
+	purse := purse{waste: max(4, s.runs/surveyPays)}
+	horizon := s.horizon()
+	if _, _, err := s.walk(ctx, everything, func(page []cloudassistant.Record, seen seen) bool {
+		purse.pages++
+		purse.found += seen.met / surveyPays
+		return !purse.empty() && !olderThan(page, horizon)
+	}); err != nil {
+		return err
+	}
+	s.seek(func(q *question) bool { return q.awaits && q.since.Before(began) })
+	return nil
+}
+
+// horizon is the begin of the oldest run that is watched, with some room. Of runs that nothing is known of yet, it is
+// guessed to be shortly before somebody wanted to know.
+func (s *survey) horizon() time.Time {
+	l := s.lane
+	l.poller.mu.Lock()
+	defer l.poller.mu.Unlock()
+	return s.began.Add(-l.watching(s.began).oldest - outOfOrder)
+}
+
+// seek adds those questions to the sought that are still unanswered, and of which that holds.
+func (s *survey) seek(holds func(q *question) bool) {
+	l := s.lane
+	l.poller.mu.Lock()
+	defer l.poller.mu.Unlock()
+	for _, q := range l.questions {
+		if q.surveyed() && q.unfinished() && q.attempt == nil && holds(q) {
+			s.sought[q] = true
+		}
+	}
+}
+
+// sweep lists the unfinished. Whoever was watched before it began and is not among them is sought from then on.
+func (s *survey) sweep(ctx context.Context) error {
+	l := s.lane
+	began := l.poller.options.Clock.Now()
+	purse := purse{waste: max(4, s.runs/surveyPays)}
+	rows := 0
+	_, whole, err := s.walk(ctx, unfinished, func(page []cloudassistant.Record, seen seen) bool {
+		rows += len(page)
+		purse.pages++
+		purse.found += seen.met / surveyPays
+		return !purse.empty()
+	})
+	if err != nil {
+		return err
+	}
+	l.measured(rows, whole, began)
+	if whole {
+		s.seek(func(q *question) bool { return q.since.Before(began) && q.seen.Before(began) })
+	}
+	return nil
+}
+
+// collect looks for the sought among the ended, and has those asked for that it does not find.
+func (s *survey) collect(ctx context.Context) error {
+	defer s.askForTheRest()
+	endedPages := s.endedPages()
+	for n, list := range ended {
+		unseen := s.unseen()
+		if unseen < max(collectFrom, endedPages/2) {
+			return nil
+		}
+		purse := collecting(unseen)
+		if n > 0 {
+			purse.waste = 1
+		} else if id, most := s.commonCommand(); most == len(s.sought) {
+			list.commandID = id
+		}
+		if _, _, err := s.walk(ctx, list, func(_ []cloudassistant.Record, seen seen) bool {
+			purse.pages++
+			purse.found += seen.found
+			return !purse.empty() && s.unseen() > 0
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endedPages is how many pages of the ended are of interest, by an estimate; 0 if they were never looked through.
+func (s *survey) endedPages() int {
+	s.lane.poller.mu.Lock()
+	defer s.lane.poller.mu.Unlock()
+	return s.lane.endedPages
+}
+
+// unseen is how many of the sought no list has shown yet.
+func (s *survey) unseen() int {
+	s.lane.poller.mu.Lock()
+	defer s.lane.poller.mu.Unlock()
+	unseen := len(s.sought)
+	for q := range s.sought {
+		if q.glimpse != nil {
+			unseen--
+		}
+	}
+	return unseen
+}
+
+// commonCommand is the command of most of the sought, and of how many.
+func (s *survey) commonCommand() (id string, most int) {
+	s.lane.poller.mu.Lock()
+	defer s.lane.poller.mu.Unlock()
+	count := map[string]int{}
+	for q := range s.sought {
+		if q.live == nil || len(q.live.Records) == 0 {
+			continue
+		}
+		command := q.live.Records[0].CommandID
+		count[command]++
+		if count[command] > most {
+			id, most = command, count[command]
+		}
+	}
+	return id, most
+}
+
+// askForTheRest has the sought that were not found asked about one by one, those first that were missed first, and no
+// more than the survey itself has cost: the next one is cheaper than many calls.
+func (s *survey) askForTheRest() {
+	l := s.lane
+	l.poller.mu.Lock()
+	defer l.poller.mu.Unlock()
+	now := l.poller.options.Clock.Now()
+	var rest []*question
+	for q := range s.sought {
+		if l.questions[q.key] == q && len(q.interests) > 0 {
+			rest = append(rest, q)
+		}
+	}
+	slices.SortFunc(rest, func(a, b *question) int { return cmp.Or(a.missedAt.Compare(b.missedAt), a.due.Compare(b.due)) })
+	most := max(singlesAtOnce, s.pages, l.endedPages/2)
+	for n, q := range rest {
+		if q.missedAt.IsZero() {
+			q.missedAt = now
+		}
+		if n < most {
+			q.sought = true
+			q.await(false)
+		} else {
+			q.coveredUntil = l.coveredUntil(now)
+		}
+		l.plan(q)
+	}
+}
+
+// harvest looks through the ended, down to the begin of the oldest run that is watched.
+func (s *survey) harvest(ctx context.Context) error {
+	l := s.lane
+	p := l.poller
+	p.mu.Lock()
+	others := min(max(l.endedPages/4, 1), len(ended)-1)
+	l.turn++
+	turn := l.turn
+	p.mu.Unlock()
+
+	horizon := s.horizon()
+	for n := range others + 1 {
+		list := ended[0]
+		if n > 0 {
+			list = ended[1+(turn+n)%(len(ended)-1)]
+		}
+		pages, _, err := s.walk(ctx, list, func(page []cloudassistant.Record, _ seen) bool {
+			return !olderThan(page, horizon)
+		})
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			p.mu.Lock()
+			l.depth = depth{pages: pages, window: s.began.Sub(horizon) - outOfOrder}
+			p.mu.Unlock()
+		}
+	}
+	return nil
+}
+
+// olderThan says whether everything on a page began before a time.
+func olderThan(page []cloudassistant.Record, at time.Time) bool {
+	return !slices.ContainsFunc(page, func(r cloudassistant.Record) bool { return r.StartTime.IsZero() || !r.StartTime.Before(at) })
+}
+
+// seen is what a page told: of how many questions it showed rows, and how many of the sought it answered.
+type seen struct {
+	met, found int
+}
+
+// walk asks for the pages of a list as long as visit wants more, and takes their rows in. It returns how many there
+// were, and whether that was the whole list. What a page fails with is tried again, for a walk is long and a failure
+// short; what a page told stays told.
+func (s *survey) walk(ctx context.Context, list list, visit func(page []cloudassistant.Record, seen seen) bool) (pages int, whole bool, err error) {
+	s.met = map[string][]cloudassistant.Record{}
+	query := list.query(s.lane.key.regionID)
+	query.ContentEncoding = cloudassistant.EncodingBase64
+	paging := cloudassistant.Paging{MaxResults: pageRows}
+	restarts := 0
+	var newest time.Time
+	for {
+		page, began, err := s.page(ctx, query, paging)
+		if cloudassistant.ClassOf(err) == cloudassistant.ClassTokenExpired && restarts < maxRestarts {
+			restarts++
+			paging.NextToken = ""
+			continue
+		}
+		if err != nil {
+			return pages, false, err
+		}
+		pages++
+		s.pages++
+		newest = s.checkOrder(page.Records, newest)
+		told := s.take(page, paging.NextToken == "", began)
+		more := visit(page.Records, told)
+		if page.NextToken == "" || page.NextToken == paging.NextToken {
+			return pages, page.NextToken == "", nil
+		}
+		if !more || pages >= maxSurveyPages {
+			return pages, false, nil
+		}
+		paging.NextToken = page.NextToken
+	}
+}
+
+const (
+	// pageRows is how many rows a page holds at most.
+	pageRows = 50
+	// maxSurveyPages is all that the API keeps in a region, by the larger of its statements.
+	maxSurveyPages = 2000
+	// maxRestarts bounds the walks begun anew after an expired page token.
+	maxRestarts = 3
+	// pageTries is how often a page is asked for that fails, and pageRetry the wait after the first time.
+	pageTries = 3
+	pageRetry = time.Second
+)
+
+// page asks for one page, waiting out the pauses of the bucket.
+func (s *survey) page(ctx context.Context, query cloudassistant.Query, paging cloudassistant.Paging) (*cloudassistant.Page, time.Time, error) {
+	clock := s.lane.poller.options.Clock
+	for failures := 0; ; {
+		s.api.paused = false
+		page, err := s.api.DescribeInvocationResults(ctx, query, paging)
+		switch {
+		case err == nil:
+			return page, s.api.began, nil
+		case ctx.Err() != nil:
+			return nil, time.Time{}, ctx.Err()
+		case cloudassistant.ClassOf(err) == cloudassistant.ClassThrottled:
+			if err := s.api.bucket.rest(ctx); err != nil {
+				return nil, time.Time{}, err
+			}
+			continue
+		case cloudassistant.ClassOf(err) != cloudassistant.ClassUnavailable || failures == pageTries-1:
+			return nil, time.Time{}, err
+		}
+		failures++
+		select {
+		case <-clock.After(pageRetry * time.Duration(failures)):
+		case <-ctx.Done():
+			return nil, time.Time{}, ctx.Err()
+		}
+	}
+}
+
+// checkOrder notes if the list is not sorted by the begin of its runs, newest first, which is nowhere promised.
+func (s *survey) checkOrder(page []cloudassistant.Record, newest time.Time) (last time.Time) {
+	last = newest
+	inverted := false
+	for i := range page {
+		at := page[i].StartTime
+		if at.IsZero() {
+			continue
+		}
+		inverted = inverted || !last.IsZero() && at.After(last.Add(outOfOrder))
+		if last.IsZero() || at.Before(last) {
+			last = at
+		}
+	}
+	if inverted {
+		s.lane.poller.mu.Lock()
+		defer s.lane.poller.mu.Unlock()
+		s.lane.unordered = true
+	}
+	return last
+}
+
+// take takes the rows of a page in and tells the owners of what is news to them.
+func (s *survey) take(page *cloudassistant.Page, first bool, began time.Time) seen {
+	owners, told := s.settle(page.Records, within(page.Records, first, page.NextToken == ""), began)
+	for _, owner := range owners {
+		s.lane.poller.options.Notify(owner)
+	}
+	return told
+}
+
+func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, began time.Time) (owners []Owner, told seen) {
+	l := s.lane
+	p := l.poller
+	order, rows := runsOf(page)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.options.Clock.Now()
+	for _, id := range order {
+		questions := l.byRun[id]
+		if len(questions) == 0 {
+			continue
+		}
+		all, isWhole := rows[id], whole[id] && !s.lane.unordered
+		if before := s.met[id]; before != nil {
+			all, isWhole = mergeRows(before, all), false
+		}
+		s.met[id] = all
+		for _, q := range questions {
+			if len(q.interests) == 0 {
+				continue
+			}
+			what, news := q.sight(all, isWhole, began, now, p.options.Jitter())
+			owners = append(owners, news...)
+			switch what {
+			case sightNothing:
+				continue
+			case sightDoubtful:
+				s.sought[q] = true
+				continue
+			case sightEnded:
+				if s.sought[q] {
+					delete(s.sought, q)
+					told.found++
+				}
+			}
+			told.met++
+			q.seen = now
+			l.plan(q)
+		}
+	}
+	return owners, told
+}
+
+// end plans the next round.
+func (s *survey) end(ctx context.Context, err error) {
+	l := s.lane
+	p := l.poller
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l.survey = nil
+	now := p.options.Clock.Now()
+	l.took, l.watched = now.Sub(s.began), l.watching(now)
+	l.endedPages = l.depth.now(l.watched.oldest)
+	failed := err != nil && ctx.Err() == nil
+	if failed {
+		l.surveyFailed(asError(err), now)
+	} else {
+		l.surveyFailures = 0
+		l.nextSurvey = s.began.Add(l.interval())
+	}
+	surveying := l.surveying()
+	l.excuse(func(q *question) bool {
+		return failed || !surveying || q.since.Before(s.began) && q.missedAt.IsZero()
+	})
+	l.rouse()
+}
+
+// surveyFailed plans another try. A policy that refuses lists of everything, or an API that does not know the filter,
+// is met by asking singly, unless it was the credentials that have changed: lists are tried again after a while.
+func (l *lane) surveyFailed(err *cloudassistant.Error, now time.Time) {
+	kind := outcomeOf(err.Class)
+	wait := delay(bounds{}, kind, l.surveyFailures, l.poller.options.Jitter())
+	l.surveyFailures++
+	if kind == outcomeDenied || kind == outcomeInvalid {
+		wait = roundAtLeast
+		if l.surveyFailures > 1 {
+			l.refusedUntil = now.Add(retries[outcomeDenied].most)
+		}
+		for _, q := range l.questions {
+			q.coveredUntil = time.Time{}
+			l.plan(q)
+		}
+	}
+	l.nextSurvey = now.Add(max(wait, pauseAtLeast))
+}

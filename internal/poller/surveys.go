@@ -1,0 +1,224 @@
+package poller
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// surveys is what a lane keeps of its surveys from one to the next.
+type surveys struct {
+	// byRun has the questions that surveys can answer, by run. runs is the number of those in a hurry.
+	byRun map[string][]*question
+	runs  int
+	// awaiting is how many questions the next survey is to tell of.
+	awaiting int
+
+	// survey is the one under way; nil when there is none.
+	survey     *survey
+	nextSurvey time.Time
+	// took is how long the latest one took.
+	took time.Duration
+	// surveyFailures counts those that failed since the latest that did not. refusedUntil is until when none is begun
+	// because lists of everything are refused.
+	surveyFailures int
+	refusedUntil   time.Time
+
+	// unfinishedRows is the length of the list of the unfinished as last measured, at the time swept, when so many runs
+	// were watched.
+	unfinishedRows int
+	sweptRuns      int
+	swept          time.Time
+	depth          depth
+	// endedPages is how many pages of the ended are newer than the oldest run that is watched, by an estimate.
+	endedPages int
+	// watched is what the latest round found to be watched.
+	watched watched
+	// ends counts the runs whose end became known since endsSince, the begin of the latest round; endRate is how many
+	// did a second before.
+	ends      int
+	endsSince time.Time
+	endRate   float64
+	// unordered says that lists are not sorted by the begin of runs.
+	unordered bool
+	// trusted counts how often lists were right about the rows of a run; very negative once they were not.
+	trusted int
+	// turn goes through the shorter lists of the ended.
+	turn int
+}
+
+// add registers a question.
+func (l *lane) add(q *question) {
+	l.questions[q.key] = q
+	if q.key.surveyable() {
+		l.byRun[q.key.invokeID] = append(l.byRun[q.key.invokeID], q)
+	}
+}
+
+// remove takes a question out of the books. It is in no queue any more.
+func (l *lane) remove(q *question) {
+	delete(l.questions, q.key)
+	q.await(false)
+	if !q.key.surveyable() {
+		return
+	}
+	id := q.key.invokeID
+	l.byRun[id] = slices.DeleteFunc(l.byRun[id], func(other *question) bool { return other == q })
+	if len(l.byRun[id]) == 0 {
+		delete(l.byRun, id)
+	}
+}
+
+// count keeps lane.runs right after a change of who wants to know what.
+func (l *lane) count(q *question) {
+	counts := len(q.interests) > 0 && q.surveyed()
+	if counts == q.counted {
+		return
+	}
+	q.counted = counts
+	if counts {
+		l.runs++
+	} else {
+		l.runs--
+	}
+	if l.runs == surveyFrom || l.runs == surveyFrom-1 {
+		l.excuse(func(*question) bool { return !l.surveying() })
+		l.rouse()
+	}
+}
+
+// excuse has those questions asked by their own schedule that await a survey, and of which that holds.
+func (l *lane) excuse(holds func(q *question) bool) {
+	if l.awaiting == 0 {
+		return
+	}
+	for _, q := range l.questions {
+		if q.awaits && holds(q) {
+			q.await(false)
+			l.plan(q)
+		}
+	}
+}
+
+// surveying says whether the lane's runs are asked about together.
+func (l *lane) surveying() bool {
+	now := l.poller.options.Clock.Now()
+	switch {
+	case l.poller.options.AskSingly || l.runs < surveyFrom || now.Before(l.refusedUntil):
+		return false
+	case l.swept.IsZero() || now.Sub(l.swept) > unmeasured || pays(l.unfinishedNow(), l.runs):
+		return true
+	}
+	return !l.unordered && pays(l.endedPages+1, l.runs)
+}
+
+// measured takes in how many rows the list of the unfinished had. One that was not listed whole goes on longer than it
+// pays to know.
+func (l *lane) measured(rows int, whole bool, began time.Time) {
+	l.poller.mu.Lock()
+	defer l.poller.mu.Unlock()
+	if !whole {
+		rows = max(rows, l.runs*pageRows)
+	}
+	l.unfinishedRows, l.swept, l.sweptRuns = rows, began, l.runs
+}
+
+// departures is how many of the runs have probably ended by the time that the unfinished will have been listed.
+func (l *lane) departures(now time.Time) int {
+	round := max(roundAtLeast, time.Duration(float64(l.unfinishedNow())/l.perSecond()*float64(time.Second)))
+	return int(l.endRate * (now.Sub(l.endsSince) + round).Seconds())
+}
+
+// startSurvey begins a round.
+func (l *lane) startSurvey(ctx context.Context, now time.Time) {
+	ctx, cancel := context.WithCancel(ctx)
+	l.survey = &survey{lane: l, cancel: cancel, began: now, runs: l.runs, sought: map[*question]bool{}}
+	s := l.survey
+	if elapsed := now.Sub(l.endsSince).Seconds(); !l.endsSince.IsZero() && elapsed > 0 {
+		l.endRate = (l.endRate + float64(l.ends)/elapsed) / 2
+	}
+	l.ends, l.endsSince = 0, now
+	l.poller.running.Go(func() { s.run(ctx) })
+}
+
+// watched is a summary of the runs that surveys watch.
+type watched struct {
+	// youngest and oldest are the ages of these runs, as far as is known.
+	youngest, oldest time.Duration
+	// least is the shortest interval that anybody asked for.
+	least time.Duration
+}
+
+func (l *lane) watching(now time.Time) (w watched) {
+	first := true
+	for _, q := range l.questions {
+		if !q.counted || !q.unfinished() {
+			continue
+		}
+		age := time.Duration(0)
+		if at := q.startedAt(); !at.IsZero() {
+			age = max(now.Sub(at), 0)
+		}
+		if first {
+			w = watched{youngest: age, oldest: age, least: q.bounds.min}
+			first = false
+		}
+		w.youngest, w.oldest, w.least = min(w.youngest, age), max(w.oldest, age), min(w.least, q.bounds.min)
+	}
+	return w
+}
+
+// spare is the longest that a question needs to wait where there is rate to spare.
+func (l *lane) spare(q *question) time.Duration {
+	began := q.startedAt()
+	if began.IsZero() || began.After(q.since) {
+		began = q.since
+	}
+	return spareInterval(len(l.questions), l.poller.options.Clock.Now().Sub(began), l.perSecond())
+}
+
+// interval is the time from the begin of the latest round to the next.
+func (l *lane) interval() time.Duration {
+	pages := l.unfinishedNow()
+	if !pays(pages, l.runs) {
+		pages = l.endedPages + 1
+	}
+	return max(roundInterval(pages, l.runs, l.watched.youngest, l.perSecond()), l.watched.least)
+}
+
+// coveredUntil is until when a run that goes on, as was just seen, is left to surveys.
+func (l *lane) coveredUntil(now time.Time) time.Time {
+	safety := l.sweepEvery()
+	if !pays(l.unfinishedNow(), l.runs) {
+		safety = harvestOnly
+	}
+	return now.Add(coverage*l.roundEstimate() + safety)
+}
+
+// sweepEvery is how often the unfinished are listed at least.
+func (l *lane) sweepEvery() time.Duration { return max(sweepAtLeast, 4*l.took) }
+
+// unfinishedNow is how many pages the list of the unfinished has by an estimate: it grows and shrinks with what is
+// watched.
+func (l *lane) unfinishedNow() int {
+	rows := l.runs
+	if l.sweptRuns > 0 {
+		rows = l.unfinishedRows * l.runs / l.sweptRuns
+	}
+	return (rows + pageRows) / pageRows
+}
+
+// roundEstimate is about how long it takes until every run has been seen once more.
+func (l *lane) roundEstimate() time.Duration {
+	estimate := max(l.took, roundAtLeast)
+	pages := float64(l.unfinishedNow())
+	return max(estimate, time.Duration(pages/l.perSecond()*float64(time.Second)))
+}
+
+// perSecond is the rate of calls now.
+func (l *lane) perSecond() float64 {
+	if l.bucket == nil {
+		return l.poller.options.QPS
+	}
+	return l.bucket.perSecond()
+}
