@@ -11,7 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/movingclock"
+	"k8s.io/utils/clock"
+
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/process"
 )
 
@@ -129,7 +130,7 @@ func (s Simulation) print(output io.Writer) {
 // simulationRunner pretends runs.
 type simulationRunner struct {
 	Simulation
-	clock *movingclock.Clock
+	clock clock.Clock
 }
 
 func (s simulationRunner) prepare(r *row, _ *instance) (preparedRun, *ending, error) {
@@ -151,7 +152,7 @@ type simulatedRun struct {
 	simulation Simulation
 	end        ending
 	// timer ends the run; nil if its timeout does.
-	timer *movingclock.Timer
+	timer clock.Timer
 }
 
 func (s *simulatedRun) run(ctx context.Context, output io.Writer) ending {

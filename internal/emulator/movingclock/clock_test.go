@@ -17,11 +17,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// However the base runs and the clock is advanced in turn, and timers are set and stopped meanwhile: a timer has fired
+// However the base runs and the clock is advanced in turn, and timers are set, reset and stopped meanwhile: a timer has fired
 // exactly if its time has come and it was not stopped before, once, and with the time that it was set for.
 func TestTimersFollowTheClock(t *testing.T) {
 	type timer struct {
-		*movingclock.Timer
+		clock.Timer
 		due            time.Time
 		fired, stopped bool
 	}
@@ -59,6 +59,17 @@ func TestTimersFollowTheClock(t *testing.T) {
 					t.Fatalf("Stop says %v of a timer that fired: %v, was stopped: %v", active, chosen.fired, chosen.stopped)
 				}
 				chosen.stopped = true
+			},
+			"a timer is reset": func(t *rapid.T) {
+				if len(timers) == 0 {
+					return
+				}
+				chosen := rapid.SampledFrom(timers).Draw(t, "timer")
+				d := span("for", -1)
+				if active := chosen.Reset(d); active != (!chosen.fired && !chosen.stopped) {
+					t.Fatalf("Reset says %v of a timer that fired: %v, was stopped: %v", active, chosen.fired, chosen.stopped)
+				}
+				chosen.due, chosen.fired, chosen.stopped = now.Add(d), false, false
 			},
 			"": func(t *rapid.T) {
 				if !moving.Now().Equal(now) || !moving.Base().Now().Equal(fake.Now()) || moving.Since(noon) != now.Sub(noon) {
@@ -109,7 +120,7 @@ func TestAdvanceRacesWithTheBase(t *testing.T) {
 			}
 		}
 	}()
-	timers := make([]*movingclock.Timer, 200)
+	timers := make([]clock.Timer, 200)
 	for n := range timers {
 		timers[n] = moving.NewTimer(time.Duration(n%20) * 50 * time.Microsecond)
 	}
