@@ -73,7 +73,7 @@ func checkJudgement(t *testing.T, result *v1alpha1.InvocationResult) {
 }
 
 // checkChange holds from one version of a result to the next: a transition time moves on a transition only, and
-// whoever waits for a scheduled run is not sent back to waiting.
+// whoever waits for a scheduled run is not sent back to waiting, unless spec changes or an answer is overdue.
 func checkChange(t *testing.T, before, after *v1alpha1.InvocationResult) {
 	t.Helper()
 	for _, condition := range after.Status.Conditions {
@@ -85,9 +85,9 @@ func checkChange(t *testing.T, before, after *v1alpha1.InvocationResult) {
 			t.Errorf("%s: the transition time of %s went back: %+v, then %+v", after.Name, condition.Type, *earlier, condition)
 		}
 	}
-	scheduled := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionReady)
-	if scheduled != nil && scheduled.Reason == v1alpha1.ReasonScheduled && before.Generation == after.Generation &&
-		after.Status.ObservedGeneration == after.Generation && judge(t, after) == kstatus.InProgressStatus {
+	overdue := standing(after) == v1alpha1.ReasonThrottled || standing(after) == v1alpha1.ReasonAPIUnavailable
+	if standing(before) == v1alpha1.ReasonScheduled && before.Status.ObservedGeneration == after.Status.ObservedGeneration &&
+		after.Status.ObservedGeneration == after.Generation && !overdue && judge(t, after) == kstatus.InProgressStatus {
 		t.Errorf("%s is scheduled, and judged in progress again: %+v", after.Name, after.Status.Conditions)
 	}
 }

@@ -249,8 +249,8 @@ func (w *world) untilReason(t *testing.T, name, reason string) *v1alpha1.Invocat
 	})
 }
 
-// untilEvent waits for an event of the namespace with a reason, whose note holds a text.
-func (w *world) untilEvent(t *testing.T, reason, text string) {
+// untilEvent waits for an event of the namespace with a reason, whose note holds a text, and returns it.
+func (w *world) untilEvent(t *testing.T, reason, text string) *corev1.Event {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -266,9 +266,10 @@ func (w *world) untilEvent(t *testing.T, reason, text string) {
 			t.Fatalf("watching events: %v", change.Object)
 		}
 		if event.Reason == reason && strings.Contains(event.Message, text) {
-			return
+			return event
 		}
 		seen = append(seen, event.Reason+": "+event.Message)
 	}
 	t.Fatalf("no event %s with %q within %v, but:\n%s", reason, text, patience, strings.Join(seen, "\n"))
+	return nil
 }
