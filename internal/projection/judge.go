@@ -32,6 +32,10 @@ func (p *projection) judge() verdict {
 	if overlay == v1alpha1.ReasonInvalidQuery {
 		return verdict{base: overlay}
 	}
+	if overlay == v1alpha1.ReasonAccessDenied && p.questionRefused() {
+		// That the credentials are refused too says nothing about the question, and takes no end back.
+		base = v1alpha1.ReasonInvalidQuery
+	}
 	if isTransient(overlay) && standings[base].stalled {
 		// It needs attention and is asked about rarely: that the rare answer is late is no news.
 		overlay = ""
@@ -215,16 +219,21 @@ func (p *projection) trouble() string {
 
 // troubleBefore is the trouble that the previous status tells of.
 func (p *projection) troubleBefore() string {
-	if conditionReason(&p.previous, v1alpha1.ConditionCompleted) == v1alpha1.ReasonInvalidQuery {
-		return v1alpha1.ReasonInvalidQuery
-	}
 	if conditionReason(&p.previous, v1alpha1.ConditionReady) == v1alpha1.ReasonAccessDenied {
 		return v1alpha1.ReasonAccessDenied
+	}
+	if p.questionRefused() {
+		return v1alpha1.ReasonInvalidQuery
 	}
 	if reason := conditionReason(&p.previous, v1alpha1.ConditionReconciling); isTransient(reason) {
 		return reason
 	}
 	return ""
+}
+
+// questionRefused says whether the API's last word on the question was that it is invalid.
+func (p *projection) questionRefused() bool {
+	return conditionReason(&p.previous, v1alpha1.ConditionCompleted) == v1alpha1.ReasonInvalidQuery
 }
 
 func isTransient(reason string) bool {

@@ -145,6 +145,30 @@ func TestConditions(t *testing.T) {
 			},
 			want: "Ready=False/AccessDenied Completed=False/Scheduled Succeeded=True/Succeeded Stalled=True/AccessDenied",
 		},
+		"credentials or RAM refuse, after the API refused the question": {
+			happens: func(s *story) {
+				s.at(0, Observation{Failure: failure(cloudassistant.ClassInvalid)})
+				s.at(time.Minute, Observation{Failure: denied()})
+			},
+			want: "Ready=False/AccessDenied Completed=True/InvalidQuery Succeeded=Unknown/InvalidQuery Stalled=True/AccessDenied",
+		},
+		"credentials or RAM refuse, after the API refused the question, and a restart while the API is away": {
+			happens: func(s *story) {
+				s.at(0, Observation{Failure: failure(cloudassistant.ClassInvalid)})
+				s.at(time.Minute, Observation{Failure: denied()})
+				s.restart()
+				s.at(2*time.Minute, Observation{Failure: failure(cloudassistant.ClassUnavailable)})
+			},
+			want: "Ready=False/AccessDenied Completed=True/InvalidQuery Succeeded=Unknown/InvalidQuery Stalled=True/AccessDenied",
+		},
+		"credentials or RAM refused, and the question is good": {
+			happens: func(s *story) {
+				s.at(0, Observation{Failure: failure(cloudassistant.ClassInvalid)})
+				s.at(time.Minute, Observation{Failure: denied()})
+				s.answers(2*time.Minute, row("i-a", running))
+			},
+			want: runningConditions,
+		},
 		"credentials or RAM refused, healed": {
 			happens: func(s *story) { s.at(0, Observation{Failure: denied()}); s.answers(time.Minute, row("i-a", running)) },
 			want:    runningConditions,
