@@ -51,7 +51,7 @@ func (w *world) suspend(t *testing.T, name string, suspend bool) {
 }
 
 // still says that a result stands where it did, by an answer that was begun from now on, or by the failure to get it.
-func (w *world) still(t *testing.T, name, reason string) {
+func (w *world) still(t *testing.T, name, reason string) *v1alpha1.InvocationResult {
 	t.Helper()
 	request := w.cloud.Clock().Now().Format(time.RFC3339Nano)
 	w.merge(t, name, fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationReconcileRequestedAt, request))
@@ -61,6 +61,7 @@ func (w *world) still(t *testing.T, name, reason string) {
 	if now := standing(result); now != reason {
 		t.Fatalf("%s is %s, want it %s still: %+v", name, now, reason, result.Status.Conditions)
 	}
+	return result
 }
 
 // standing is the reason by which a result stands in its row of the table of conditions; empty before it was observed.

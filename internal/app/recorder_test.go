@@ -2,8 +2,10 @@ package app_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -15,12 +17,14 @@ import (
 type recorder struct {
 	mu       sync.Mutex
 	versions map[string][]*v1alpha1.InvocationResult
+	// more is closed, and replaced, with every version.
+	more chan struct{}
 }
 
 // record watches a namespace until the test ends. No reconcile may panic in the meantime.
 func record(t *testing.T, c client.WithWatch, namespace string) *recorder {
 	t.Helper()
-	r := &recorder{versions: map[string][]*v1alpha1.InvocationResult{}}
+	r := &recorder{versions: map[string][]*v1alpha1.InvocationResult{}, more: make(chan struct{})}
 	panics := reconcilePanics(t)
 	ctx, stop := context.WithCancel(context.Background())
 	watcher, err := c.Watch(ctx, &v1alpha1.InvocationResultList{}, client.InNamespace(namespace))
@@ -47,6 +51,8 @@ func record(t *testing.T, c client.WithWatch, namespace string) *recorder {
 				checkChange(t, earlier[len(earlier)-1], result)
 			}
 			r.versions[result.Name] = append(r.versions[result.Name], result)
+			close(r.more)
+			r.more = make(chan struct{})
 			r.mu.Unlock()
 		}
 	}()
@@ -71,4 +77,30 @@ func (r *recorder) since(name, resourceVersion string) []*v1alpha1.InvocationRes
 		}
 	}
 	return versions
+}
+
+// between is what a result became after one of its versions, up to and with another.
+func (r *recorder) between(t *testing.T, name, after, last string) []*v1alpha1.InvocationResult {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		r.mu.Lock()
+		of := func(resourceVersion string) int {
+			return slices.IndexFunc(r.versions[name], func(v *v1alpha1.InvocationResult) bool { return v.ResourceVersion == resourceVersion })
+		}
+		from, to, more := of(after), of(last), r.more
+		var found []*v1alpha1.InvocationResult
+		if from >= 0 && to >= from {
+			found = slices.Clone(r.versions[name][from+1 : to+1])
+		}
+		r.mu.Unlock()
+		if from >= 0 && to >= 0 {
+			return found
+		}
+		select {
+		case <-more:
+		case <-timeout:
+			t.Fatalf("the versions %s and %s of %s were not seen within %v", after, last, name, patience)
+		}
+	}
 }

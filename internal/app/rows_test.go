@@ -165,7 +165,7 @@ func reachOverdue(t *testing.T, w *world, code string) {
 
 // The ways out of the rows. Time passes until even a question that has little hope of news is asked again.
 
-const nowAndThen = 12 * minute
+const nowAndThen = 35 * minute
 
 // settle waits for an answer that is begun from now on: one that is on its way would put off the next.
 func settle(t *testing.T, w *world) {
@@ -223,4 +223,21 @@ func TestThreePlannedRounds(t *testing.T) {
 	w.still(t, "row", v1alpha1.ReasonRunning)
 	w.pass(t, 2*minute)
 	conditionsTable[v1alpha1.ReasonAPIUnavailable].check(t, w, v1alpha1.ReasonAPIUnavailable)
+}
+
+// Credentials that are refused take nothing back: neither that a command goes on, nor that the question is invalid.
+func TestARefusalTakesNoEndBack(t *testing.T) {
+	w := newClockWorld(t)
+	w.start(t)
+	reachInvalidQuery(t, w)
+	conditionsTable[v1alpha1.ReasonInvalidQuery].check(t, w, v1alpha1.ReasonInvalidQuery)
+	w.cloud.ClearFaults()
+	w.refuse(t, "Forbidden.RAM")
+	w.pass(t, nowAndThen)
+	refused := conditionsTable[v1alpha1.ReasonAccessDenied]
+	refused.over, refused.completed = v1alpha1.ReasonInvalidQuery, yes
+	refused.check(t, w, v1alpha1.ReasonAccessDenied)
+	w.outlive(t, v1alpha1.ReasonAccessDenied)
+	clearFaults(t, w)
+	conditionsTable[v1alpha1.ReasonRunning].check(t, w, v1alpha1.ReasonRunning)
 }

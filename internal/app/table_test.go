@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -82,6 +83,7 @@ func TestTheTableOfConditions(t *testing.T) {
 			w.start(t)
 			row.reach(t, w)
 			row.check(t, w, reason)
+			w.outlive(t, reason)
 			if row.heal != nil {
 				row.heal(t, w)
 				conditionsTable[row.healed].check(t, w, row.healed)
@@ -166,6 +168,23 @@ func (row tableRow) check(t *testing.T, w *world, reason string) {
 	event := w.untilEvent(t, reason, told.Message)
 	if event.Type != row.event || event.InvolvedObject.Name != "row" || event.InvolvedObject.UID != result.UID {
 		t.Errorf("%s is told by a %s event about %+v, want a %s one about the result", reason, event.Type, event.InvolvedObject, row.event)
+	}
+}
+
+// outlive restarts the operator, which changes no condition: neither what it remembers nor what it is told anew.
+func (w *world) outlive(t *testing.T, reason string) {
+	t.Helper()
+	before := w.untilStanding(t, "row", reason)
+	w.stop()
+	w.start(t)
+	if reason == v1alpha1.ReasonSuspended {
+		return // It is asked about no more.
+	}
+	after := w.still(t, "row", reason)
+	for _, version := range w.recorder.between(t, "row", before.ResourceVersion, after.ResourceVersion) {
+		if diff := cmp.Diff(before.Status.Conditions, version.Status.Conditions); diff != "" {
+			t.Errorf("a restart changed the conditions (-before +after):\n%s", diff)
+		}
 	}
 }
 
