@@ -153,3 +153,24 @@ func TestATimeToLiveOfDays(t *testing.T) {
 	// Meanwhile the API has forgotten the run, and the result has not.
 	w.still(t, "quarter", v1alpha1.ReasonSucceeded)
 }
+
+// What is held is not deleted, nor is it when it goes on: a result that timed out has its whole time to live from then.
+func TestATimeToLiveDoesNotCountSuspendedTime(t *testing.T) {
+	w := newClockWorld(t)
+	w.start(t)
+	w.script(t, "t-held", running(1))
+	w.apply(t, "held", fmt.Sprintf("{regionID: %s, invokeID: t-held, ttlSecondsAfterFinished: 86400, polling: {%s, timeoutSeconds: 3600}}", region, quick))
+	w.untilReason(t, "held", v1alpha1.ReasonRunning)
+	w.pass(t, hour)
+	w.untilReason(t, "held", v1alpha1.ReasonTimedOut)
+	w.suspend(t, "held", true)
+	w.untilReason(t, "held", v1alpha1.ReasonSuspended)
+	w.pass(t, 3*day)
+	w.suspend(t, "held", false)
+	w.untilReason(t, "held", v1alpha1.ReasonTimedOut)
+	w.still(t, "held", v1alpha1.ReasonTimedOut)
+	w.pass(t, day-hour)
+	w.still(t, "held", v1alpha1.ReasonTimedOut)
+	w.pass(t, hour)
+	w.run(t, "wait", "ir/held", "--for=delete", "--timeout=90s")
+}

@@ -92,6 +92,11 @@ func TestExpiresAt(t *testing.T) {
 	completed := func(status metav1.ConditionStatus) []metav1.Condition {
 		return []metav1.Condition{{Type: v1alpha1.ConditionCompleted, Status: status, LastTransitionTime: ended}}
 	}
+	stalled := func(since time.Duration) []metav1.Condition {
+		return append(completed(metav1.ConditionTrue), metav1.Condition{
+			Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, LastTransitionTime: metav1.NewTime(ended.Add(since)),
+		})
+	}
 	for name, test := range map[string]struct {
 		conditions []metav1.Condition
 		ttl        *int32
@@ -104,6 +109,8 @@ func TestExpiresAt(t *testing.T) {
 		"its own time":                  {completed(metav1.ConditionTrue), ptr.To[int32](60), time.Hour, ended.Add(time.Minute)},
 		"its own time of nothing":       {completed(metav1.ConditionTrue), ptr.To[int32](0), time.Hour, ended.Time},
 		"the default":                   {completed(metav1.ConditionTrue), nil, time.Hour, ended.Add(time.Hour)},
+		"stalled before its end":        {stalled(-time.Hour), ptr.To[int32](60), 0, ended.Add(time.Minute)},
+		"stalled after a suspension":    {stalled(time.Hour), ptr.To[int32](60), 0, ended.Add(time.Hour + time.Minute)},
 		"its own time, without default": {completed(metav1.ConditionTrue), ptr.To[int32](60), 0, ended.Add(time.Minute)},
 	} {
 		t.Run(name, func(t *testing.T) {

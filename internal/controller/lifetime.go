@@ -10,21 +10,28 @@ import (
 )
 
 // expiresAt is when result is to be deleted: its time to live, or the operator's default, after Completed became
-// True, not while suspended. Zero means never, or not yet known. A defaultTTL of 0 keeps results that name no time to live.
+// True, not while suspended, and anew from the end of a suspension. Zero means never, or not yet known. A defaultTTL of 0
+// keeps results that name no time to live.
 func expiresAt(result *v1alpha1.InvocationResult, defaultTTL time.Duration) time.Time {
 	if meta.IsStatusConditionTrue(result.Status.Conditions, v1alpha1.ConditionSuspended) {
-		// Time does not count while the observation is held; it goes on from its end.
+		// Time does not count while the observation is held.
 		return time.Time{}
 	}
 	completed := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionCompleted)
 	if completed == nil || completed.Status != metav1.ConditionTrue {
 		return time.Time{}
 	}
+	from := completed.LastTransitionTime.Time
+	stalled := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionStalled)
+	if stalled != nil && stalled.LastTransitionTime.After(from) {
+		// It stalled again after its end: a suspension has ended since. How long that was is not known any more.
+		from = stalled.LastTransitionTime.Time
+	}
 	switch ttl := result.Spec.TTLSecondsAfterFinished; {
 	case ttl != nil:
-		return completed.LastTransitionTime.Add(time.Duration(*ttl) * time.Second)
+		return from.Add(time.Duration(*ttl) * time.Second)
 	case defaultTTL > 0:
-		return completed.LastTransitionTime.Add(defaultTTL)
+		return from.Add(defaultTTL)
 	}
 	return time.Time{}
 }
