@@ -66,9 +66,11 @@ func (w *world) still(t *testing.T, name, reason string) *v1alpha1.InvocationRes
 
 // standing is the reason by which a result stands in its row of the table of conditions; empty before it was observed.
 func standing(result *v1alpha1.InvocationResult) string {
-	reconciling := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionReconciling)
-	if reconciling != nil && (reconciling.Reason == v1alpha1.ReasonThrottled || reconciling.Reason == v1alpha1.ReasonAPIUnavailable) {
-		return reconciling.Reason
+	if c := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionReconciling); c != nil {
+		switch c.Reason {
+		case v1alpha1.ReasonThrottled, v1alpha1.ReasonAPIUnavailable:
+			return c.Reason
+		}
 	}
 	if ready := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
 		return ready.Reason
@@ -103,7 +105,8 @@ func TestTheDeadlineDoesNotCountSuspendedTime(t *testing.T) {
 	w.pass(t, 2*minute+2*time.Second)
 	w.untilReason(t, "late", v1alpha1.ReasonTimedOut)
 	for _, version := range w.recorder.since("late", "") {
-		if standing(version) == v1alpha1.ReasonSuspended && meta.IsStatusConditionTrue(version.Status.Conditions, v1alpha1.ConditionCompleted) {
+		ended := meta.IsStatusConditionTrue(version.Status.Conditions, v1alpha1.ConditionCompleted)
+		if standing(version) == v1alpha1.ReasonSuspended && ended {
 			t.Errorf("the suspension let it end: %+v", version.Status.Conditions)
 		}
 	}
@@ -135,7 +138,9 @@ func TestATimeToLiveOfDays(t *testing.T) {
 	row := running(1)
 	succeed(&row)
 	w.script(t, "t-mortal", row)
-	for name, ttl := range map[string]string{"week": ", ttlSecondsAfterFinished: 604800", "default": "", "quarter": ", ttlSecondsAfterFinished: 7776000"} {
+	for name, ttl := range map[string]string{
+		"week": ", ttlSecondsAfterFinished: 604800", "default": "", "quarter": ", ttlSecondsAfterFinished: 7776000",
+	} {
 		w.apply(t, name, fmt.Sprintf("{regionID: %s, invokeID: t-mortal%s}", region, ttl))
 		w.untilReason(t, name, v1alpha1.ReasonSucceeded)
 	}
@@ -159,7 +164,8 @@ func TestATimeToLiveDoesNotCountSuspendedTime(t *testing.T) {
 	w := newClockWorld(t)
 	w.start(t)
 	w.script(t, "t-held", running(1))
-	w.apply(t, "held", fmt.Sprintf("{regionID: %s, invokeID: t-held, ttlSecondsAfterFinished: 86400, polling: {%s, timeoutSeconds: 3600}}", region, quick))
+	const spec = "{regionID: %s, invokeID: t-held, ttlSecondsAfterFinished: 86400, polling: {%s, timeoutSeconds: 3600}}"
+	w.apply(t, "held", fmt.Sprintf(spec, region, quick))
 	w.untilReason(t, "held", v1alpha1.ReasonRunning)
 	w.pass(t, hour)
 	w.untilReason(t, "held", v1alpha1.ReasonTimedOut)

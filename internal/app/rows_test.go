@@ -23,7 +23,9 @@ func (w *world) observe(t *testing.T, invokeID, polling string) {
 
 func (w *world) refuse(t *testing.T, code string) {
 	t.Helper()
-	w.inject(t, emulator.Fault{Kind: emulator.FaultError, Action: "DescribeInvocationResults", Code: code, RetryAfter: time.Second})
+	w.inject(t, emulator.Fault{
+		Kind: emulator.FaultError, Action: "DescribeInvocationResults", Code: code, RetryAfter: time.Second,
+	})
 }
 
 func reachPending(t *testing.T, w *world) {
@@ -105,7 +107,10 @@ func reachRecordsExpired(t *testing.T, w *world) {
 func reachAmbiguousMatch(t *testing.T, w *world) {
 	t.Helper()
 	for _, id := range []string{rowID, "t-other"} {
-		run := emulator.Scripted{ID: id, RegionID: region, CreatedAt: longAgo, Tags: []emulator.Tag{{Key: "deploy", Value: "1"}}, Rows: []emulator.Row{running(1)}}
+		run := emulator.Scripted{
+			ID: id, RegionID: region, CreatedAt: longAgo,
+			Tags: []emulator.Tag{{Key: "deploy", Value: "1"}}, Rows: []emulator.Row{running(1)},
+		}
 		if err := w.cloud.PutInvocation(run); err != nil {
 			t.Fatal(err)
 		}

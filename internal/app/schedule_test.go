@@ -15,8 +15,11 @@ import (
 // schedule puts a scheduled command into the cloud that has not run yet.
 func (w *world) schedule(t *testing.T, id string) {
 	t.Helper()
-	waiting := emulator.Row{InstanceID: instance(1), InvocationStatus: emulator.StatusScheduled}
-	if err := w.cloud.PutInvocation(emulator.Scripted{ID: id, RegionID: region, RepeatMode: emulator.RepeatPeriod, CreatedAt: longAgo, Rows: []emulator.Row{waiting}}); err != nil {
+	command := emulator.Scripted{
+		ID: id, RegionID: region, CreatedAt: longAgo, RepeatMode: emulator.RepeatPeriod,
+		Rows: []emulator.Row{{InstanceID: instance(1), InvocationStatus: emulator.StatusScheduled}},
+	}
+	if err := w.cloud.PutInvocation(command); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -73,8 +76,8 @@ func TestFiftyRunsOfASchedule(t *testing.T) {
 		}
 	}
 	ready := meta.FindStatusCondition(first.Status.Conditions, v1alpha1.ConditionReady)
-	if moved := meta.FindStatusCondition(whole.Status.Conditions, v1alpha1.ConditionReady).LastTransitionTime; !moved.Equal(&ready.LastTransitionTime) {
-		t.Errorf("Ready moved from %v to %v when the first run ended", ready.LastTransitionTime, moved)
+	if again := meta.FindStatusCondition(whole.Status.Conditions, v1alpha1.ConditionReady); !again.LastTransitionTime.Equal(&ready.LastTransitionTime) {
+		t.Errorf("Ready changed from %+v to %+v when the first run ended", *ready, *again)
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 )
 
-// tableRow is a row of the table of conditions, and how to get a result called row there.
+// tableRow is a row of the table of conditions.
 type tableRow struct {
 	ready, completed, succeeded metav1.ConditionStatus
 	// also is which of Reconciling, Stalled and Suspended exists; empty for none.
@@ -31,10 +31,6 @@ type tableRow struct {
 	// event is the type of the event that tells of the transition; empty if none does.
 	event   string
 	verdict kstatus.Status
-	reach   func(t *testing.T, w *world)
-	// heal mends it; nil where it is final. Then it stands in the row healed.
-	heal   func(t *testing.T, w *world)
-	healed string
 }
 
 const (
@@ -56,22 +52,49 @@ const (
 
 // conditionsTable is the table of conditions, by the reason that a result stands in it with.
 var conditionsTable = map[string]tableRow{
-	v1alpha1.ReasonPending:         {no, no, unknown, reconciling, "", "", inProgress, reachPending, clearFaults, v1alpha1.ReasonRunning},
-	v1alpha1.ReasonRunning:         {no, no, unknown, reconciling, "", "", inProgress, reachRunning, endRow, v1alpha1.ReasonSucceeded},
-	v1alpha1.ReasonSucceeded:       {yes, yes, yes, "", "", normal, current, reachSucceeded, nil, ""},
-	v1alpha1.ReasonCommandFailed:   {no, yes, no, stalled, "", warning, failed, reachCommandFailed, nil, ""},
-	v1alpha1.ReasonStopped:         {no, yes, no, stalled, "", warning, failed, reachStopped, nil, ""},
-	v1alpha1.ReasonScheduled:       {yes, no, unknown, "", "", "", current, reachScheduled, endRow, v1alpha1.ReasonSucceeded},
-	v1alpha1.ReasonAwaitingRecords: {no, no, unknown, reconciling, "", "", inProgress, reachAwaitingRecords, appear, v1alpha1.ReasonRunning},
-	v1alpha1.ReasonNoRecords:       {no, no, unknown, stalled, "", warning, failed, reachNoRecords, appear, v1alpha1.ReasonRunning},
-	v1alpha1.ReasonRecordsExpired:  {no, yes, unknown, stalled, "", warning, failed, reachRecordsExpired, nil, ""},
-	v1alpha1.ReasonAmbiguousMatch:  {no, no, unknown, stalled, "", warning, failed, reachAmbiguousMatch, expireOther, v1alpha1.ReasonRunning},
-	v1alpha1.ReasonAccessDenied:    {no, no, unknown, stalled, v1alpha1.ReasonRunning, warning, failed, reachAccessDenied, clearFaults, v1alpha1.ReasonRunning},
-	v1alpha1.ReasonInvalidQuery:    {no, yes, unknown, stalled, "", warning, failed, reachInvalidQuery, clearFaults, v1alpha1.ReasonRunning},
-	v1alpha1.ReasonTimedOut:        {no, yes, unknown, stalled, "", warning, failed, reachTimedOut, endRow, v1alpha1.ReasonSucceeded},
-	v1alpha1.ReasonSuspended:       {no, no, unknown, held, v1alpha1.ReasonRunning, normal, inProgress, reachSuspended, resume, v1alpha1.ReasonRunning},
-	v1alpha1.ReasonThrottled:       {no, no, unknown, reconciling, v1alpha1.ReasonRunning, warning, inProgress, reachThrottled, clearFaults, v1alpha1.ReasonRunning},
-	v1alpha1.ReasonAPIUnavailable:  {no, no, unknown, reconciling, v1alpha1.ReasonRunning, warning, inProgress, reachAPIUnavailable, clearFaults, v1alpha1.ReasonRunning},
+	v1alpha1.ReasonPending:         {no, no, unknown, reconciling, "", "", inProgress},
+	v1alpha1.ReasonRunning:         {no, no, unknown, reconciling, "", "", inProgress},
+	v1alpha1.ReasonSucceeded:       {yes, yes, yes, "", "", normal, current},
+	v1alpha1.ReasonCommandFailed:   {no, yes, no, stalled, "", warning, failed},
+	v1alpha1.ReasonStopped:         {no, yes, no, stalled, "", warning, failed},
+	v1alpha1.ReasonScheduled:       {yes, no, unknown, "", "", "", current},
+	v1alpha1.ReasonAwaitingRecords: {no, no, unknown, reconciling, "", "", inProgress},
+	v1alpha1.ReasonNoRecords:       {no, no, unknown, stalled, "", warning, failed},
+	v1alpha1.ReasonRecordsExpired:  {no, yes, unknown, stalled, "", warning, failed},
+	v1alpha1.ReasonAmbiguousMatch:  {no, no, unknown, stalled, "", warning, failed},
+	v1alpha1.ReasonAccessDenied:    {no, no, unknown, stalled, v1alpha1.ReasonRunning, warning, failed},
+	v1alpha1.ReasonInvalidQuery:    {no, yes, unknown, stalled, "", warning, failed},
+	v1alpha1.ReasonTimedOut:        {no, yes, unknown, stalled, "", warning, failed},
+	v1alpha1.ReasonSuspended:       {no, no, unknown, held, v1alpha1.ReasonRunning, normal, inProgress},
+	v1alpha1.ReasonThrottled:       {no, no, unknown, reconciling, v1alpha1.ReasonRunning, warning, inProgress},
+	v1alpha1.ReasonAPIUnavailable:  {no, no, unknown, reconciling, v1alpha1.ReasonRunning, warning, inProgress},
+}
+
+// way is how to get a result called row into a row of the table, and out of it.
+type way struct {
+	reach func(t *testing.T, w *world)
+	// heal mends it; nil where it is final. Then it stands in the row healed.
+	heal   func(t *testing.T, w *world)
+	healed string
+}
+
+var ways = map[string]way{
+	v1alpha1.ReasonPending:         {reachPending, clearFaults, v1alpha1.ReasonRunning},
+	v1alpha1.ReasonRunning:         {reachRunning, endRow, v1alpha1.ReasonSucceeded},
+	v1alpha1.ReasonSucceeded:       {reach: reachSucceeded},
+	v1alpha1.ReasonCommandFailed:   {reach: reachCommandFailed},
+	v1alpha1.ReasonStopped:         {reach: reachStopped},
+	v1alpha1.ReasonScheduled:       {reachScheduled, endRow, v1alpha1.ReasonSucceeded},
+	v1alpha1.ReasonAwaitingRecords: {reachAwaitingRecords, appear, v1alpha1.ReasonRunning},
+	v1alpha1.ReasonNoRecords:       {reachNoRecords, appear, v1alpha1.ReasonRunning},
+	v1alpha1.ReasonRecordsExpired:  {reach: reachRecordsExpired},
+	v1alpha1.ReasonAmbiguousMatch:  {reachAmbiguousMatch, expireOther, v1alpha1.ReasonRunning},
+	v1alpha1.ReasonAccessDenied:    {reachAccessDenied, clearFaults, v1alpha1.ReasonRunning},
+	v1alpha1.ReasonInvalidQuery:    {reachInvalidQuery, clearFaults, v1alpha1.ReasonRunning},
+	v1alpha1.ReasonTimedOut:        {reachTimedOut, endRow, v1alpha1.ReasonSucceeded},
+	v1alpha1.ReasonSuspended:       {reachSuspended, resume, v1alpha1.ReasonRunning},
+	v1alpha1.ReasonThrottled:       {reachThrottled, clearFaults, v1alpha1.ReasonRunning},
+	v1alpha1.ReasonAPIUnavailable:  {reachAPIUnavailable, clearFaults, v1alpha1.ReasonRunning},
 }
 
 // Every row of the table of conditions is reached, and left again where it heals, by what the operator's users would
@@ -81,12 +104,13 @@ func TestTheTableOfConditions(t *testing.T) {
 		t.Run(reason, func(t *testing.T) {
 			w := newClockWorld(t)
 			w.start(t)
-			row.reach(t, w)
+			way := ways[reason]
+			way.reach(t, w)
 			row.check(t, w, reason)
 			w.outlive(t, reason)
-			if row.heal != nil {
-				row.heal(t, w)
-				conditionsTable[row.healed].check(t, w, row.healed)
+			if way.heal != nil {
+				way.heal(t, w)
+				conditionsTable[way.healed].check(t, w, way.healed)
 			}
 			w.checkEvents(t)
 		})
