@@ -78,10 +78,10 @@ func standing(result *v1alpha1.InvocationResult) string {
 	return ""
 }
 
-// untilStanding waits until a result stands in a row of the table of conditions.
-func (w *world) untilStanding(t *testing.T, name, reason string) *v1alpha1.InvocationResult {
+// untilStanding waits until the result called row stands in a row of the table of conditions.
+func (w *world) untilStanding(t *testing.T, reason string) *v1alpha1.InvocationResult {
 	t.Helper()
-	return w.until(t, name, reason, func(result *v1alpha1.InvocationResult) bool { return standing(result) == reason })
+	return w.until(t, "row", reason, func(result *v1alpha1.InvocationResult) bool { return standing(result) == reason })
 }
 
 // A deadline comes when the time that was not spent suspended is over, however long the suspension was.

@@ -80,27 +80,24 @@ func (r *recorder) since(name, resourceVersion string) []*v1alpha1.InvocationRes
 }
 
 // between is what a result became after one of its versions, up to and with another.
-func (r *recorder) between(t *testing.T, name, after, last string) []*v1alpha1.InvocationResult {
+func (r *recorder) between(t *testing.T, first, last *v1alpha1.InvocationResult) []*v1alpha1.InvocationResult {
 	t.Helper()
 	timeout := time.After(patience)
 	for {
 		r.mu.Lock()
-		of := func(resourceVersion string) int {
-			return slices.IndexFunc(r.versions[name], func(v *v1alpha1.InvocationResult) bool { return v.ResourceVersion == resourceVersion })
+		versions := r.versions[first.Name]
+		index := func(of *v1alpha1.InvocationResult) int {
+			return slices.IndexFunc(versions, func(v *v1alpha1.InvocationResult) bool { return v.ResourceVersion == of.ResourceVersion })
 		}
-		from, to, more := of(after), of(last), r.more
-		var found []*v1alpha1.InvocationResult
-		if from >= 0 && to >= from {
-			found = slices.Clone(r.versions[name][from+1 : to+1])
-		}
+		from, to, more := index(first), index(last), r.more
 		r.mu.Unlock()
-		if from >= 0 && to >= 0 {
-			return found
+		if from >= 0 && to >= from {
+			return versions[from+1 : to+1]
 		}
 		select {
 		case <-more:
 		case <-timeout:
-			t.Fatalf("the versions %s and %s of %s were not seen within %v", after, last, name, patience)
+			t.Fatalf("the versions %s to %s of %s were not seen within %v", first.ResourceVersion, last.ResourceVersion, first.Name, patience)
 		}
 	}
 }

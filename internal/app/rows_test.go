@@ -74,7 +74,7 @@ func reachStopped(t *testing.T, w *world) {
 
 func reachScheduled(t *testing.T, w *world) {
 	t.Helper()
-	w.schedule(t, rowID)
+	w.schedule(t)
 	w.observe(t, rowID, quick)
 }
 

@@ -13,10 +13,10 @@ import (
 )
 
 // schedule puts a scheduled command into the cloud that has not run yet.
-func (w *world) schedule(t *testing.T, id string) {
+func (w *world) schedule(t *testing.T) {
 	t.Helper()
 	command := emulator.Scripted{
-		ID: id, RegionID: region, CreatedAt: longAgo, RepeatMode: emulator.RepeatPeriod,
+		ID: rowID, RegionID: region, CreatedAt: longAgo, RepeatMode: emulator.RepeatPeriod,
 		Rows: []emulator.Row{{InstanceID: instance(1), InvocationStatus: emulator.StatusScheduled}},
 	}
 	if err := w.cloud.PutInvocation(command); err != nil {
@@ -59,7 +59,7 @@ func TestFiftyRunsOfASchedule(t *testing.T) {
 		w.turn(t, n, emulator.StatusRunning, 0)
 		last = w.turn(t, n, emulator.StatusScheduled, 0)
 	}
-	versions := w.recorder.between(t, "row", whole.ResourceVersion, last.ResourceVersion)
+	versions := w.recorder.between(t, whole, last)
 	if len(versions) != 2*(runs-1) {
 		t.Errorf("%d runs were told in %d versions, want one for each begin and each end", runs-1, len(versions))
 	}
@@ -90,7 +90,7 @@ func TestAFailedRunOfASchedule(t *testing.T) {
 	scheduled := conditionsTable[v1alpha1.ReasonScheduled]
 	expect := func(when, reason, want string, verdict kstatus.Status) {
 		t.Helper()
-		result := w.untilStanding(t, "row", reason)
+		result := w.untilStanding(t, reason)
 		got := ""
 		for _, c := range result.Status.Conditions {
 			got += fmt.Sprintf("%s=%s/%s ", c.Type, c.Status, c.Reason)

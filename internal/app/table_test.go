@@ -150,7 +150,7 @@ func TestTheTableOfConditionsIsWhole(t *testing.T) {
 // check waits until the result stands in a row of the table, and compares all that the row says.
 func (row tableRow) check(t *testing.T, w *world, reason string) {
 	t.Helper()
-	result := w.untilStanding(t, "row", reason)
+	result := w.untilStanding(t, reason)
 	if seen := result.Status.ObservedGeneration; seen != result.Generation {
 		t.Errorf("the status is of generation %d, the result of %d", seen, result.Generation)
 	}
@@ -198,14 +198,14 @@ func (row tableRow) check(t *testing.T, w *world, reason string) {
 // outlive restarts the operator, which changes no condition: neither what it remembers nor what it is told anew.
 func (w *world) outlive(t *testing.T, reason string) {
 	t.Helper()
-	before := w.untilStanding(t, "row", reason)
+	before := w.untilStanding(t, reason)
 	w.stop()
 	w.start(t)
 	if reason == v1alpha1.ReasonSuspended {
 		return // It is asked about no more.
 	}
 	after := w.still(t, "row", reason)
-	for _, version := range w.recorder.between(t, "row", before.ResourceVersion, after.ResourceVersion) {
+	for _, version := range w.recorder.between(t, before, after) {
 		if diff := cmp.Diff(before.Status.Conditions, version.Status.Conditions); diff != "" {
 			t.Errorf("a restart changed the conditions (-before +after):\n%s", diff)
 		}
