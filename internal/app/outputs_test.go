@@ -26,6 +26,14 @@ func newSecretWorld(t *testing.T, others ...string) *world {
 	w := newWorld(t)
 	w.options.WatchNamespaces = append(w.options.WatchNamespaces, others...)
 	w.options.MaxOutputPolicy = v1alpha1.OutputSecret
+	w.allowSecrets(t)
+	w.start(t)
+	return w
+}
+
+// allowSecrets lets the operator write Secrets in the namespace.
+func (w *world) allowSecrets(t *testing.T) {
+	t.Helper()
 	manifests, err := os.ReadFile(filepath.Join(testenv.Root(), "config", "output-secrets", "role.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -36,8 +44,6 @@ func newSecretWorld(t *testing.T, others ...string) *world {
 	}
 	w.run(t, "create", "rolebinding", "output-secrets", "--clusterrole=cloud-assistant-operator-output-secrets",
 		"--serviceaccount=cloud-assistant-system:cloud-assistant-operator-manager")
-	w.start(t)
-	return w
 }
 
 // printed is a row of 24 KB that no two instances have alike, control characters included.

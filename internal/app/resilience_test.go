@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,7 +13,6 @@ import (
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
-	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/testenv"
 )
 
 func TestAFinishedRunCostsNoCallAcrossARestart(t *testing.T) {
@@ -124,14 +122,7 @@ func TestADenialHeals(t *testing.T) {
 // TestKilledAtAnyMoment kills the operator's process with SIGKILL at each stage of a run, and starts it again.
 func TestKilledAtAnyMoment(t *testing.T) {
 	w := newWorld(t)
-	binary := filepath.Join(t.TempDir(), "manager")
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", binary, "./cmd/manager")
-	build.Dir = testenv.Root()
-	// As make build builds it, so that its build cache serves.
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the operator: %v: %s", err, output)
-	}
+	binary := buildOperator(t)
 	const id = "t-killed"
 	w.script(t, id, running(1), running(2))
 	w.apply(t, "killed", fmt.Sprintf("{regionID: %s, invokeID: %s, polling: {minIntervalSeconds: 1, maxIntervalSeconds: 1}}", region, id))

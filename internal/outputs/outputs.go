@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -52,6 +53,8 @@ func (r *Refusal) Error() string { return r.Sentence }
 // all of them. A Secret that somebody else owns is left as it is. It fails with a *Refusal where waiting does not help;
 // what could be kept is kept all the same, and named.
 func (k Keeper) Keep(ctx context.Context, owner *v1alpha1.InvocationResult, keep projection.Keep) ([]string, error) {
+	// At its highest levels the log has the bodies of all requests, and these are of Secrets.
+	ctx = logr.NewContext(ctx, logr.Discard())
 	secrets, err := k.read(ctx, owner)
 	if err != nil {
 		return nil, err
