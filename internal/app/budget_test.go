@@ -134,10 +134,7 @@ func TestTheBudgetOfAStatus(t *testing.T) {
 			w.stop()
 			w.start(t)
 			for name := range all {
-				w.run(t, "annotate", "ir/"+name, v1alpha1.AnnotationReconcileRequestedAt+"=now")
-				after := w.until(t, name, "asked again", func(result *v1alpha1.InvocationResult) bool {
-					return result.Status.LastHandledReconcileAt == "now"
-				})
+				after := w.askAgain(t, name, "now")
 				after.Status.LastHandledReconcileAt = ""
 				if diff := cmp.Diff(before[name].Status, after.Status); diff != "" {
 					t.Errorf("%s: asked again after a restart the status is another (-before +after):\n%.3000s", name, diff)

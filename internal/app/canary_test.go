@@ -130,10 +130,7 @@ func (c *canaries) awayEndpoints(t *testing.T) map[string]away {
 func (c *canaries) askInVain(t *testing.T, value string) {
 	t.Helper()
 	for _, name := range []string{"own", "assumed", "both", "fault-0"} {
-		c.run(t, "annotate", "--overwrite", "ir/"+name, v1alpha1.AnnotationReconcileRequestedAt+"="+value)
-		c.until(t, name, "asked for in vain", func(result *v1alpha1.InvocationResult) bool {
-			return result.Status.LastHandledReconcileAt == value
-		})
+		c.askAgain(t, name, value)
 	}
 }
 
