@@ -172,14 +172,23 @@ func checkBudget(t *testing.T, name string, budget int, sent load, status *v1alp
 	if got > len(sent.history) || got < len(sent.history) && !sent.endless || sent.endless && got <= 1000 {
 		t.Errorf("%s: %d earlier runs and %d left out, of %d", name, len(status.History), hidden.History, len(sent.history))
 	}
-	var total, shown int64
+	shown := checkOutputs(t, name, status)
+	var total int64
 	for _, row := range slices.Concat(sent.rows, sent.history) {
 		total += int64(len(row.Output))
 	}
+	if !sent.endless && shown+hidden.OutputBytes != total {
+		t.Errorf("%s: %d bytes of output are shown and %d left out, of %d", name, shown, hidden.OutputBytes, total)
+	}
+}
+
+// checkOutputs returns how many bytes of outputs are shown. Failed instances come first, and keep theirs first.
+func checkOutputs(t *testing.T, name string, status *v1alpha1.InvocationResultStatus) (total int64) {
+	t.Helper()
 	least, most := 1<<20, 0
 	for n, entry := range slices.Concat(status.Instances, status.History) {
 		visible := shownOutput(t, entry.Output)
-		shown += int64(visible)
+		total += int64(visible)
 		switch {
 		case n >= len(status.Instances):
 		case entry.Status == emulator.StatusFailed:
@@ -194,18 +203,16 @@ func checkBudget(t *testing.T, name string, budget int, sent load, status *v1alp
 	if most > least {
 		t.Errorf("%s: a failed instance shows %d bytes of its output, another one %d", name, least, most)
 	}
-	if !sent.endless && shown+hidden.OutputBytes != total {
-		t.Errorf("%s: %d bytes of output are shown and %d left out, of %d", name, shown, hidden.OutputBytes, total)
-	}
+	return total
 }
 
 // shownOutput is how many bytes of an output are shown.
 func shownOutput(t *testing.T, output *v1alpha1.OutputStatus) int {
 	t.Helper()
-	if output == nil || output.Encoding != v1alpha1.OutputBase64 {
-		if output == nil {
-			return 0
-		}
+	switch {
+	case output == nil:
+		return 0
+	case output.Encoding != v1alpha1.OutputBase64:
 		return len(output.Text)
 	}
 	decoded, err := base64.StdEncoding.DecodeString(output.Text)
