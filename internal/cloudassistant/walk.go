@@ -27,6 +27,9 @@ type WalkOptions struct {
 	// MaxBytes is the size of the answers after which the walk stops; the page that passes it is kept. 0 means
 	// 256 MiB.
 	MaxBytes int64
+	// Enough, if not nil, is shown each page, and ends the walk by returning true. Such an answer is not complete, unless
+	// the page was the last.
+	Enough func(page []Record) bool
 	// Clock stamps the answer; nil means the real one.
 	Clock clock.PassiveClock
 }
@@ -96,7 +99,8 @@ func (w *walk) once(ctx context.Context) (*Answer, error) {
 		w.bytes += page.Bytes
 		rows.add(page.Records)
 		complete := page.NextToken == ""
-		if complete || w.pages >= w.opts.MaxPages || w.bytes >= w.opts.MaxBytes {
+		enough := w.opts.Enough != nil && w.opts.Enough(page.Records)
+		if complete || enough || w.pages >= w.opts.MaxPages || w.bytes >= w.opts.MaxBytes {
 			return &Answer{
 				Records: rows.records, Complete: complete,
 				StartedAt: started, EndedAt: w.opts.Clock.Now(),

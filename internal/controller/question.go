@@ -6,6 +6,7 @@ import (
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/poller"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/projection"
 )
 
 // slowInterval is how often a run is asked about that has little hope of news: one given up as TimedOut, one
@@ -22,10 +23,12 @@ type demand struct {
 func watchOf(result *v1alpha1.InvocationResult, wants demand) poller.Watch {
 	spec := &result.Spec
 	watch := poller.Watch{
-		Identity:   identityOf(result),
-		Question:   questionOf(result),
-		History:    spec.IncludeHistory,
-		AnswerFrom: wants.answerFrom,
+		Identity: identityOf(result),
+		Question: questionOf(result),
+		History:  spec.IncludeHistory,
+		// 0 would mean all.
+		HistoryLimit: max(1, projection.HistoryLimit(spec)),
+		AnswerFrom:   wants.answerFrom,
 	}
 	if polling := spec.Polling; polling != nil {
 		watch.MinInterval = seconds(polling.MinIntervalSeconds)

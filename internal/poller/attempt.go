@@ -21,6 +21,11 @@ type attempt struct {
 	before *cloudassistant.Answer
 	// forced says that it used up question.forced.
 	forced bool
+	// past follows the walk of a history that goes on from what was known; nil reads all. limit is how many outputs of
+	// it are kept for each place.
+	past  *pastWalk
+	limit int
+	known *cloudassistant.Answer
 }
 
 // result is what an attempt came to: an answer; or a failure; or neither, when the bucket rested.
@@ -64,12 +69,20 @@ func (a *attempt) ask(ctx context.Context) (r result) {
 	query := a.question.query
 	query.IncludeHistory = a.history
 	metered := &meteredAPI{api: session, bucket: b.bucket, clock: p.options.Clock}
-	answer, err := cloudassistant.Walk(ctx, metered, query, cloudassistant.WalkOptions{
-		MaxPages: p.options.MaxPages, MaxBytes: p.options.MaxBytes, Clock: p.options.Clock,
-	})
+	options := cloudassistant.WalkOptions{MaxPages: p.options.MaxPages, MaxBytes: p.options.MaxBytes, Clock: p.options.Clock}
+	if a.past != nil {
+		options.Enough = a.past.enough
+	}
+	answer, err := cloudassistant.Walk(ctx, metered, query, options)
 	switch {
 	case err == nil:
 		dropPartialOutput(answer)
+		if a.past != nil && !answer.Complete {
+			answer = joinHistory(answer, a.known)
+		}
+		if a.history {
+			trimHistory(answer, a.limit)
+		}
 		return result{answer: answer}
 	case metered.paused:
 		// Somebody else got the throttle answer: one call is told, not all that wait. The lane knows the bucket
@@ -101,6 +114,9 @@ func (a *attempt) settle(ctx context.Context, r result, differs, moved bool) []O
 	now, jitter := p.options.Clock.Now(), p.options.Jitter()
 	switch {
 	case r.answer != nil && a.history:
+		if a.past == nil {
+			q.historyWhole, q.historyKept = now, a.limit
+		}
 		return q.answeredHistory(r.answer)
 	case r.answer != nil:
 		return q.answeredLive(r.answer, differs, moved, now, jitter)

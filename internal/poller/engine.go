@@ -112,7 +112,7 @@ func (p *Poller) Watch(owner Owner, w Watch) Snapshot {
 		}
 		q.want(i, w, b, now)
 		q.lane.plan(q)
-	} else if i.history != w.History || i.bounds != b || !i.demand.Equal(w.AnswerFrom) {
+	} else if i.history != w.History || i.limit != w.HistoryLimit || i.bounds != b || !i.demand.Equal(w.AnswerFrom) {
 		i.question.want(i, w, b, now)
 		i.question.lane.plan(i.question)
 	}

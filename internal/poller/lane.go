@@ -55,6 +55,10 @@ func (n pending) wait(ctx context.Context, l *lane) {
 	if !n.until.IsZero() {
 		timer := l.poller.options.Clock.NewTimer(n.until.Sub(l.poller.options.Clock.Now()))
 		defer timer.Stop()
+		if !l.poller.options.Clock.Now().Before(n.until) {
+			// A clock that was moved before the timer was set would be waited for in vain.
+			return
+		}
 		elapsed = timer.C()
 	}
 	select {
@@ -115,7 +119,7 @@ func (l *lane) nextDue() (due time.Time, survey, any bool) {
 	if len(l.queue) > 0 && l.attempts < l.poller.options.Concurrency {
 		due, any = l.queue[0].due, true
 	}
-	if l.surveying() && l.survey == nil && (!any || !l.nextSurvey.After(due)) {
+	if l.surveyable() && l.survey == nil && (!any || !l.nextSurvey.After(due)) {
 		return l.nextSurvey, true, true
 	}
 	return due, false, any
@@ -128,6 +132,12 @@ func (l *lane) start(ctx context.Context, q *question) {
 	a := &attempt{
 		question: q, history: history, cancel: cancel,
 		began: l.poller.options.Clock.Now(), before: q.live, forced: q.forced,
+	}
+	if history {
+		a.limit, a.known = q.historyLimit(), q.history
+		if a.began.Sub(q.historyWhole) < historyWholeEvery && q.unfinished() && a.limit == q.historyKept {
+			a.past = follow(q.history, q.live)
+		}
 	}
 	q.forced = false
 	q.attempt = a

@@ -31,6 +31,9 @@ type Watch struct {
 	// not scheduled has none either: the API refuses the question, which is not a Failure, and it is asked
 	// again only when the live rows tell of progress.
 	History bool
+	// HistoryLimit is how many earlier runs of each instance (and container) are of interest, the newest; the outputs of
+	// others are not kept in memory. 0 keeps all. Of several owners the greatest counts.
+	HistoryLimit int
 	// MinInterval and MaxInterval bound the time from an answer to the next call: it starts at the minimum,
 	// grows while nothing changes, and falls back when something does. Zero means the engine's defaults; a
 	// maximum below the minimum is taken for the minimum. Of several owners the smallest values count.

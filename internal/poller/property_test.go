@@ -49,6 +49,8 @@ type wish struct {
 	subject subject
 	watch   Watch
 	seen    view
+	// at is when it last looked. Who is told in that instant may have seen it already.
+	at time.Time
 	// throttled says that it was shown a throttle answer, maybe of somebody else, when it last looked.
 	throttled bool
 }
@@ -76,6 +78,7 @@ type model struct {
 	// rest.
 	throttle map[string]time.Time
 	paused   map[string]time.Time
+	pausedAt map[string]time.Time
 	called   map[string][]time.Time
 	// lists is how lists of everything fail, if they do.
 	lists  cloudassistant.Class
@@ -101,7 +104,7 @@ var (
 func newModel(jitter func() float64) *model {
 	m := &model{
 		cloud: map[subject]*cloudState{}, wishes: map[Owner]*wish{},
-		throttle: map[string]time.Time{}, paused: map[string]time.Time{}, called: map[string][]time.Time{},
+		throttle: map[string]time.Time{}, paused: map[string]time.Time{}, pausedAt: map[string]time.Time{}, called: map[string][]time.Time{},
 	}
 	m.world = idleWorld(Options{
 		QPS: modelQPS, Burst: modelBurst, Jitter: jitter, Notify: m.notified,
@@ -145,7 +148,8 @@ func (m *model) began(c call) {
 	if state.underWay > 1 {
 		m.fault("%v is asked twice at once", s)
 	}
-	if c.at.Before(m.paused[account]) {
+	// Whoever calls in the very instant of the throttle answer cannot know of it.
+	if c.at.Before(m.paused[account]) && c.at.After(m.pausedAt[account]) {
 		m.fault("%v is asked while account %s is paused until %v", s, account, m.paused[account])
 	}
 	m.called[account] = append(m.called[account], c.at)
@@ -182,7 +186,7 @@ func (m *model) reply(c call) reply {
 	case c.at.Before(m.throttle[account]):
 		r.takes = 0
 		r.err = &cloudassistant.Error{Class: cloudassistant.ClassThrottled, Code: "Throttling", RetryAfter: 3 * time.Second}
-		m.paused[account] = c.at.Add(3 * time.Second)
+		m.paused[account], m.pausedAt[account] = c.at.Add(3*time.Second), c.at
 	case class != "":
 		r.err = failureOf(class)
 	default:
@@ -203,7 +207,7 @@ func (m *model) replyWithList(c call) (r reply) {
 	account := accountOf(c.identity)
 	switch {
 	case c.at.Before(m.throttle[account]):
-		m.paused[account] = c.at.Add(3 * time.Second)
+		m.paused[account], m.pausedAt[account] = c.at.Add(3*time.Second), c.at
 		return reply{err: &cloudassistant.Error{Class: cloudassistant.ClassThrottled, Code: "Throttling", RetryAfter: 3 * time.Second}}
 	case m.lists != "":
 		return reply{err: failureOf(m.lists)}
@@ -232,7 +236,7 @@ func (m *model) view(owner Owner) view {
 	q := i.question
 	v := view{met: !i.demand.IsZero() && !i.unmet(q.live), tried: i.demandFailed}
 	if q.live != nil {
-		v.live = fmt.Sprint(q.live.Records[0].Repeats, q.live.Records[0].InstanceID)
+		v.live = fmt.Sprint(q.live.Records[0].Repeats, q.live.Records[0].InstanceID, q.live.Complete)
 	}
 	if q.failure != nil {
 		v.failure = q.failure.Err.Class
@@ -255,7 +259,7 @@ func (m *model) notified(owner Owner) {
 	if w == nil {
 		return
 	}
-	if now == w.seen && !w.throttled {
+	if now == w.seen && !w.throttled && !w.at.Equal(m.clock.Now()) {
 		m.fault("%s was notified without news: %+v", owner, now)
 	}
 	w.seen = now
@@ -302,7 +306,7 @@ func (m *model) watch(t *rapid.T) {
 	// Under the lock, for calls may come before the model knows that they are wanted.
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.wishes[owner] = &wish{subject: s, watch: watch}
+	m.wishes[owner] = &wish{subject: s, watch: watch, at: m.clock.Now()}
 	m.cloud[s].excuse(later(m.clock.Now(), watch.AnswerFrom))
 	m.wishes[owner].read(m.poller.Watch(owner, watch))
 	m.wishes[owner].seen = m.view(owner)

@@ -49,6 +49,7 @@ type interest struct {
 	owner    Owner
 	question *question
 	history  bool
+	limit    int
 	bounds   bounds
 	// demand is Watch.AnswerFrom, and owed since when its answer is due for the sake of OverdueAt.
 	demand time.Time
@@ -110,7 +111,11 @@ type knowledge struct {
 	// glimpse is what a survey has seen of a run that ended before anything was known of it.
 	glimpse *cloudassistant.Answer
 
-	history        *cloudassistant.Answer
+	history *cloudassistant.Answer
+	// historyWhole is when the earlier runs were last asked for as far as the budget goes.
+	historyWhole time.Time
+	// historyKept is the limit of outputs that history was trimmed by then.
+	historyKept    int
 	historyFailure *Failure
 	historyFailed  plan
 	// historyStale says that the live rows have told of progress since history was asked for, and staleSince
@@ -181,7 +186,7 @@ func (q *question) want(i *interest, w Watch, b bounds, now time.Time) {
 		i.owed = due
 		q.forced = q.forced || i.unmet(q.live) && !i.demand.After(now)
 	}
-	i.history, i.bounds = w.History, b
+	i.history, i.limit, i.bounds = w.History, w.HistoryLimit, b
 	q.rebound()
 }
 

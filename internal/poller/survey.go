@@ -434,17 +434,19 @@ func (s *survey) end(ctx context.Context, err error) {
 	now := p.options.Clock.Now()
 	l.took, l.watched = now.Sub(s.began), l.watching(now)
 	l.endedPages = l.depth.now(l.watched.oldest)
-	failed := err != nil && ctx.Err() == nil
-	if failed {
+	if err != nil && ctx.Err() == nil {
 		l.surveyFailed(asError(err), now)
 	} else {
 		l.surveyFailures = 0
 		l.nextSurvey = s.began.Add(l.interval())
 	}
-	surveying := l.surveying()
-	l.excuse(func(q *question) bool {
-		return failed || !surveying || q.since.Before(s.began) && q.missedAt.IsZero()
-	})
+	l.standDown()
+	for _, q := range l.questions {
+		if q.awaits && q.since.Before(s.began) && q.missedAt.IsZero() {
+			q.await(false)
+			l.plan(q)
+		}
+	}
 	l.rouse()
 }
 
@@ -458,10 +460,6 @@ func (l *lane) surveyFailed(err *cloudassistant.Error, now time.Time) {
 		wait = roundAtLeast
 		if l.surveyFailures > 1 {
 			l.refusedUntil = now.Add(retries[outcomeDenied].most)
-		}
-		for _, q := range l.questions {
-			q.coveredUntil = time.Time{}
-			l.plan(q)
 		}
 	}
 	l.nextSurvey = now.Add(max(wait, pauseAtLeast))

@@ -82,26 +82,30 @@ func (l *lane) count(q *question) {
 		l.runs--
 	}
 	if l.runs == surveyFrom || l.runs == surveyFrom-1 {
-		l.excuse(func(*question) bool { return !l.surveying() })
+		l.standDown()
 		l.rouse()
 	}
 }
 
-// excuse has those questions asked by their own schedule that await a survey, and of which that holds.
-func (l *lane) excuse(holds func(q *question) bool) {
-	if l.awaiting == 0 {
+// standDown gives all questions back to their own schedules, unless surveys go on standing in for these.
+func (l *lane) standDown() {
+	if l.surveying() {
 		return
 	}
 	for _, q := range l.questions {
-		if q.awaits && holds(q) {
+		if q.awaits || !q.coveredUntil.IsZero() {
 			q.await(false)
+			q.coveredUntil = time.Time{}
 			l.plan(q)
 		}
 	}
 }
 
-// surveying says whether the lane's runs are asked about together.
-func (l *lane) surveying() bool {
+// surveying says whether surveys stand in for the schedules of single runs: they pay, and the latest did not fail.
+func (l *lane) surveying() bool { return l.surveyFailures == 0 && l.surveyable() }
+
+// surveyable says whether surveys are worth a try.
+func (l *lane) surveyable() bool {
 	now := l.poller.options.Clock.Now()
 	switch {
 	case l.poller.options.AskSingly || l.runs < surveyFrom || now.Before(l.refusedUntil):
@@ -145,8 +149,8 @@ func (l *lane) startSurvey(ctx context.Context, now time.Time) {
 type watched struct {
 	// youngest and oldest are the ages of these runs, as far as is known.
 	youngest, oldest time.Duration
-	// least is the shortest interval that anybody asked for.
-	least time.Duration
+	// least and most are the shortest of the least and of the longest intervals that anybody asked for.
+	least, most time.Duration
 }
 
 func (l *lane) watching(now time.Time) (w watched) {
@@ -160,10 +164,11 @@ func (l *lane) watching(now time.Time) (w watched) {
 			age = max(now.Sub(at), 0)
 		}
 		if first {
-			w = watched{youngest: age, oldest: age, least: q.bounds.min}
+			w = watched{youngest: age, oldest: age, least: q.bounds.min, most: q.bounds.max}
 			first = false
 		}
-		w.youngest, w.oldest, w.least = min(w.youngest, age), max(w.oldest, age), min(w.least, q.bounds.min)
+		w.youngest, w.oldest = min(w.youngest, age), max(w.oldest, age)
+		w.least, w.most = min(w.least, q.bounds.min), min(w.most, q.bounds.max)
 	}
 	return w
 }
@@ -183,7 +188,8 @@ func (l *lane) interval() time.Duration {
 	if !pays(pages, l.runs) {
 		pages = l.endedPages + 1
 	}
-	return max(roundInterval(pages, l.runs, l.watched.youngest, l.perSecond()), l.watched.least)
+	interval := roundInterval(pages, l.runs, l.watched.youngest, l.perSecond())
+	return min(max(interval, l.watched.least), max(l.watched.most, roundAtLeast))
 }
 
 // coveredUntil is until when a run that goes on, as was just seen, is left to surveys.

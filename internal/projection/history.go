@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
 )
 
@@ -87,17 +88,17 @@ func (p *projection) earlierThan(instances []*item) []*entry {
 	return earlier
 }
 
-// historyLimit is how many earlier runs of each place are kept.
-func (p *projection) historyLimit() int {
-	if p.Spec.HistoryLimit != nil {
-		return int(*p.Spec.HistoryLimit)
+// HistoryLimit is how many earlier runs of each place are kept: spec.historyLimit, or 10.
+func HistoryLimit(spec *v1alpha1.InvocationResultSpec) int {
+	if spec.HistoryLimit != nil {
+		return int(*spec.HistoryLimit)
 	}
 	return defaultHistoryLimit
 }
 
 // newest keeps the newest runs of each place.
 func (p *projection) newest(runs []*entry) []*entry {
-	limit := p.historyLimit()
+	limit := HistoryLimit(p.Spec)
 	admitted := p.admission()
 	perPlace := map[place]int{}
 	var kept []*entry

@@ -47,7 +47,7 @@ func (p *projection) keep() Keep {
 	if p.policy() != v1alpha1.OutputSecret {
 		return Keep{}
 	}
-	keep := Keep{RunsPerPlace: p.historyLimit()}
+	keep := Keep{RunsPerPlace: HistoryLimit(p.Spec)}
 	used := map[string]bool{}
 	add := func(prefix string, e *entry) {
 		key := prefix + e.key()
