@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
 	sdkcredentials "github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
@@ -200,7 +201,7 @@ func (c *Client) transportError(ctx context.Context, err error, clean sanitizer)
 // refusal is the body of an error answer. The types are open, for a gateway may send a number as a code.
 type refusal struct {
 	RequestID text `json:"RequestId"`
-	Code      text `json:"Code"`
+	Code      any  `json:"Code"`
 	Message   text `json:"Message"`
 }
 
@@ -212,9 +213,11 @@ func refusalError(response *http.Response, body []byte, clean sanitizer) *Error 
 		RetryAfter: retryAfter(response.Header),
 	}
 	var said refusal
-	// A number is no code of the API: what sent it only looks like the API, and its word must not end an
-	// observation.
-	if json.Unmarshal(body, &said) != nil || strings.Trim(string(said.Code), "-.0123456789") == "" {
+	err := json.Unmarshal(body, &said)
+	// The codes of the API are words. What sent a number, a blank or no text at all only looks like the API, and its
+	// word must not end an observation.
+	code, isText := said.Code.(string)
+	if err != nil || !isText || !strings.ContainsFunc(code, unicode.IsLetter) {
 		failure.Class, failure.Code = ClassUnavailable, CodeHTTPStatus
 		if response.StatusCode == http.StatusTooManyRequests {
 			failure.Class = ClassThrottled
@@ -224,9 +227,9 @@ func refusalError(response *http.Response, body []byte, clean sanitizer) *Error 
 			response.Status))
 		return failure
 	}
-	opinion := judge(string(said.Code), response.StatusCode)
+	opinion := judge(code, response.StatusCode)
 	failure.Class = opinion.class
-	failure.Code = clean.name(string(said.Code))
+	failure.Code = clean.name(code)
 	failure.Message = clean.advise(string(said.Message), opinion.advice)
 	if said.RequestID != "" {
 		failure.RequestID = clean.name(string(said.RequestID))

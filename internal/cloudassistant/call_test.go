@@ -66,6 +66,14 @@ func TestRefusals(t *testing.T) {
 			"a spelled number for a code", 404, `{"Code":"-404.0","Message":"not found"}`,
 			Error{Class: ClassUnavailable, Code: CodeHTTPStatus, Message: "404 Not Found instead of an answer of the API; a proxy or a load balancer on the way may be at fault"},
 		},
+		{
+			"no word for a code", 400, `{"Code":" \u0001","Message":"not found"}`,
+			Error{Class: ClassUnavailable, Code: CodeHTTPStatus, Message: "400 Bad Request instead of an answer of the API; a proxy or a load balancer on the way may be at fault"},
+		},
+		{
+			"a truth for a code", 404, `{"Code":true,"Message":"not found"}`,
+			Error{Class: ClassUnavailable, Code: CodeHTTPStatus, Message: "404 Not Found instead of an answer of the API; a proxy or a load balancer on the way may be at fault"},
+		},
 		{"a number for a message", 500, `{"Code":"InternalError","Message":17}`, Error{Class: ClassUnavailable, Code: "InternalError", Message: "17"}},
 		{"code of an unknown kind", 404, `{"Code":"No.Such","Message":null}`, Error{Class: ClassInvalid, Code: "No.Such"}},
 		{

@@ -124,7 +124,12 @@ func decodeOutput(output string, encoding ContentEncoding) []byte {
 		return nil
 	}
 	if encoding == EncodingBase64 {
-		if decoded, err := base64.StdEncoding.DecodeString(output); err == nil {
+		decoded, err := base64.StdEncoding.DecodeString(output)
+		switch {
+		case err == nil && len(decoded) == 0:
+			// Line breaks, which Base64 may have anywhere, and nothing else.
+			return nil
+		case err == nil:
 			return decoded
 		}
 	}

@@ -51,9 +51,9 @@ func (n *number) UnmarshalJSON(raw []byte) error {
 		*n = number{value: value, present: true}
 		return nil
 	}
-	// 7.0 and 1e3 are integers too. Beyond 2^53 a float no longer says which.
+	// 7.0 and 1e3 are integers too. From 2^53 on a float no longer says which.
 	value, err := strconv.ParseFloat(trimmed, 64)
-	if err != nil || value != math.Trunc(value) || math.Abs(value) > 1<<53 {
+	if err != nil || value != math.Trunc(value) || math.Abs(value) >= 1<<53 {
 		return errors.New("it is not an integer")
 	}
 	*n = number{value: int64(value), present: true}
