@@ -218,6 +218,10 @@ func checkEnding(t failer, in Input, out Output) {
 		since = live.StartedAt
 	}
 	age := live.StartedAt.Sub(out.Status.ObservedSince.Time)
+	if in.Spec.InvokeID == "" {
+		// It may have been looked for before it began.
+		age = 0
+	}
 	if out.Status.StartTime != nil {
 		age = max(age, live.StartedAt.Sub(out.Status.StartTime.Time))
 	}

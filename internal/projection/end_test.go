@@ -297,6 +297,26 @@ func TestMatchIsResolvedByACompleteAnswerOnly(t *testing.T) {
 	s.wantCompleted(v1alpha1.ReasonSucceeded)
 }
 
+// How long spec.match was looked for says nothing about the run that fits it at last: it may just have begun.
+func TestARunThatWasWaitedForIsYoung(t *testing.T) {
+	began := t0.Add(10 * time.Minute)
+	for name, start := range map[string]time.Time{"began": began, "never began": {}} {
+		t.Run(name, func(t *testing.T) {
+			starts := func(r *cloudassistant.Record) { r.StartTime = start }
+			s := tell(t, byMatch())
+			s.answers(0)
+			s.answers(10*time.Minute+time.Second, row("i-a", success, starts))
+			s.answers(10*time.Minute+time.Second, row("i-a", success, starts))
+			s.wantConditions(runningConditions)
+			s.wantAnswerFrom(10*time.Minute + 6*time.Second)
+			s.answers(10*time.Minute+6*time.Second, row("i-a", success, starts), row("i-b", failed, starts))
+			s.wantConditions(runningConditions)
+			s.repeats(10*time.Minute+6*time.Second, 10*time.Minute+11*time.Second, row("i-a", success, starts), row("i-b", failed, starts))
+			s.wantCompleted(v1alpha1.ReasonCommandFailed)
+		})
+	}
+}
+
 func TestATransientFailureIsToldWhenTheAnswerIsOverdue(t *testing.T) {
 	s := tell(t, run1())
 	s.at(0, Observation{Live: answer(t0, row("i-a", running)), Failure: failure(cloudassistant.ClassThrottled), OverdueAt: t0.Add(time.Minute)})

@@ -145,12 +145,17 @@ func (p *projection) isEnd() bool {
 	return true
 }
 
-// bornAt is the earliest time at which the run is known to have existed: its age counts from there.
+// bornAt is the earliest time at which the run is known to have existed: its age counts from there. Whoever knows its ID
+// has seen it begin; what fits spec.match may have been looked for long before.
 func (p *projection) bornAt() time.Time {
-	if start := p.startTime(); start != nil && start.Time.Before(p.since) {
+	born := p.since
+	if p.Spec.InvokeID == "" {
+		born = p.Observation.Live.StartedAt
+	}
+	if start := p.startTime(); start != nil && start.Time.Before(born) {
 		return start.Time
 	}
-	return p.since
+	return born
 }
 
 // end is how a run ended all of whose rows are terminal.

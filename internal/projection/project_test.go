@@ -43,31 +43,6 @@ func TestTheOrderOfRowsDoesNotMatter(t *testing.T) {
 	}
 }
 
-func FuzzProject(f *testing.F) {
-	f.Add("i-a", "Success", "ExitCodeNonzero", "info", "out", "Forbidden.RAM", "denied", 0)
-	f.Add("\x00", "Weird\x1b", "<<<<", "\xff", "\x1b[0m", "", "", 8192)
-	f.Fuzz(func(t *testing.T, instance, status, code, info, out, errorCode, message string, budget int) {
-		records := []cloudassistant.Record{
-			{InvokeID: "t-1", InstanceID: instance, InvocationStatus: cloudassistant.InvocationStatus(status), ErrorCode: code, ErrorInfo: info, Output: []byte(out), Launcher: info, Tags: []cloudassistant.Tag{{Key: code, Value: info}}},
-			{InvokeID: "t-1", InstanceID: code, InvocationStatus: failed, ErrorCode: instance, Username: info, Output: []byte(out)},
-		}
-		var previous *v1alpha1.InvocationResultStatus
-		for step, observation := range []Observation{
-			{Live: answer(t0, records...)},
-			{Failure: &cloudassistant.Error{Class: cloudassistant.ClassDenied, Code: errorCode, Message: message, RequestID: instance}},
-			{Live: answer(t0.Add(time.Hour), records[1])},
-		} {
-			in := Input{
-				Now: t0.Add(time.Duration(step) * time.Hour), Generation: 1, Spec: run1(), Previous: previous,
-				Observation: observation, Settings: Settings{MaxStatusBytes: budget},
-			}
-			projected := Project(in)
-			checkAlways(t, in, projected)
-			previous = roundTrip(t, &projected.Status)
-		}
-	})
-}
-
 // A run on 100 instances, each of which printed all that the service keeps.
 func BenchmarkProject(b *testing.B) {
 	rows := many("", 100, success, 24<<10)

@@ -2,6 +2,8 @@ package projection
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,12 +21,25 @@ type world struct {
 	ids  []string
 	fat  string
 	seen Observation
+	// settings are the operator's; another start may bring others.
+	settings Settings
+	secrets  []string
 	// finals are the stories that the API has told of how rows ended. Where rows fall out of the status for want of
 	// room (if tight), and of earlier runs, it sticks to them: another story about what is no longer known cannot be
 	// told from the truth.
 	finals map[any]cloudassistant.Record
 	tight  bool
 }
+
+// wild is a string as nobody should send it.
+var wild = rapid.OneOf(
+	rapid.SampledFrom([]string{
+		"", " ", "\x00", `\x00`, "\x1b[2J", "\xff\xfe", "\xe4\xb8", "\u0085", "\u2028", "\u202e", "\uFEFF", "\uFFFE", "<&>", `"\`, "%d%s%!", "é", "💥",
+		strings.Repeat("<", 2000), strings.Repeat("中", 300), strings.Repeat("\xff", 1025), "REQ", "a/b", "a.b", "run-0.a", "-", ": #\n---\n",
+	}),
+	rapid.String(),
+	rapid.Map(rapid.SliceOfN(rapid.Byte(), 0, 20), func(b []byte) string { return string(b) }),
+)
 
 var anyStatus = rapid.SampledFrom([]cloudassistant.InvocationStatus{
 	pending, waiting, running, cloudassistant.StatusStopping, success, success, success, failed, failed,
@@ -59,13 +74,35 @@ func (w *world) anyRecord(t *rapid.T) cloudassistant.Record {
 		r.InvokeRecordStatus = cloudassistant.RecordStopping
 		r.OSSOutput = cloudassistant.OSSOutput{Delivery: "oss://b", Status: rapid.SampledFrom([]string{"", "InProgress", "Finished"}).Draw(t, "delivery")}
 	}
+	if rapid.IntRange(0, 9).Draw(t, "wild") == 0 {
+		w.wilder(t, &r)
+	}
 	if rapid.Bool().Draw(t, "prints") {
 		size := rapid.SampledFrom([]int{1, 40, 900, 3000}).Draw(t, "size")
-		r.Output = []byte(strings.Repeat(rapid.SampledFrom([]string{"x", "<", "é\n", "\x1b", "\xff"}).Draw(t, "text"), size))
+		text := rapid.OneOf(rapid.SampledFrom([]string{"x", "<", "é\n", "\x1b", "\xff", "\xd6\xd0"}), wild).Draw(t, "text")
+		r.Output = []byte(strings.Repeat(text, size/max(1, len(text)/8)))
 		r.Dropped = rapid.SampledFrom([]int64{0, 0, 17}).Draw(t, "dropped")
 	}
 	r.Launcher = w.fat
 	return r
+}
+
+// wilder makes anything of the fields that do not say which row this is.
+func (w *world) wilder(t *rapid.T, r *cloudassistant.Record) {
+	for _, field := range []*string{
+		&r.CommandID, &r.ErrorCode, &r.ErrorInfo, &r.Username, &r.TerminationMode, &r.OSSOutput.Delivery, &r.OSSOutput.URI,
+		&r.OSSOutput.Status, &r.OSSOutput.ErrorCode, &r.OSSOutput.ErrorInfo,
+	} {
+		*field = wild.Draw(t, "text")
+	}
+	r.InvokeRecordStatus = cloudassistant.InvokeRecordStatus(wild.Draw(t, "record status"))
+	r.ExitCode = rapid.Ptr(rapid.Int64(), true).Draw(t, "exit code")
+	for _, at := range []*time.Time{&r.StartTime, &r.FinishedTime, &r.StopTime} {
+		*at = time.Unix(rapid.Int64Range(-1<<36, 1<<39).Draw(t, "second"), rapid.Int64Range(0, 1e9).Draw(t, "nanosecond"))
+	}
+	for range rapid.SampledFrom([]int{0, 1, 70}).Draw(t, "tags") {
+		r.Tags = append(r.Tags, cloudassistant.Tag{Key: wild.Draw(t, "key"), Value: wild.Draw(t, "value")})
+	}
 }
 
 func (w *world) answer(t *rapid.T, most int, history bool) *cloudassistant.Answer {
@@ -99,9 +136,16 @@ func (w *world) step(t *rapid.T) {
 		}
 	case "restart":
 		w.seen = Observation{}
+		if w.tight {
+			w.settings = anySettings(t)
+		}
 	case "fail":
 		class := rapid.SampledFrom([]cloudassistant.Class{cloudassistant.ClassDenied, cloudassistant.ClassInvalid, cloudassistant.ClassThrottled, cloudassistant.ClassUnavailable}).Draw(t, "class")
 		w.seen.Failure = failure(class)
+		if rapid.Bool().Draw(t, "wild") {
+			w.seen.Failure.Code, w.seen.Failure.Message = wild.Draw(t, "code"), wild.Draw(t, "message")
+			w.seen.Failure.RoleARN = rapid.SampledFrom([]string{"", "acs:ram::1:role/reader"}).Draw(t, "role")
+		}
 		w.seen.OverdueAt = w.now.Add(time.Duration(rapid.IntRange(-1, 1).Draw(t, "overdue")) * time.Minute)
 	}
 }
@@ -118,8 +162,8 @@ func anySpec(t *rapid.T) *v1alpha1.InvocationResultSpec {
 	if rapid.Bool().Draw(t, "output") {
 		spec.Output = &v1alpha1.OutputSpec{
 			Policy:   rapid.SampledFrom([]v1alpha1.OutputPolicy{"", v1alpha1.OutputNone, v1alpha1.OutputTail, v1alpha1.OutputSecret}).Draw(t, "policy"),
-			MaxBytes: rapid.SampledFrom([]int32{1, 100, 24576}).Draw(t, "maxBytes"),
-			Charset:  rapid.SampledFrom([]string{"", "GBK", "UTF-16LE"}).Draw(t, "charset"),
+			MaxBytes: rapid.OneOf(rapid.SampledFrom([]int32{1, 100, 24576}), rapid.Int32Range(1, 24576)).Draw(t, "maxBytes"),
+			Charset:  rapid.SampledFrom(append(slices.Sorted(maps.Keys(charsets)), "", "", "GBK", "UTF-8")).Draw(t, "charset"),
 		}
 	}
 	if rapid.Bool().Draw(t, "limited") {
@@ -128,36 +172,59 @@ func anySpec(t *rapid.T) *v1alpha1.InvocationResultSpec {
 	return spec
 }
 
-// Whatever the API answers in whatever order, with rows twice, lost, of other runs, going back in time, with
-// restarts, failures and suspensions in between: what checkAlways checks holds.
+func anySettings(t *rapid.T) Settings {
+	policies := []v1alpha1.OutputPolicy{"", "", v1alpha1.OutputNone, v1alpha1.OutputTail, v1alpha1.OutputSecret}
+	return Settings{
+		MaxStatusBytes:      rapid.OneOf(rapid.SampledFrom([]int{0, 1, 20000}), rapid.IntRange(-1, 2<<20)).Draw(t, "budget"),
+		DefaultOutputPolicy: rapid.SampledFrom(policies).Draw(t, "default policy"),
+		MaxOutputPolicy:     rapid.SampledFrom(policies).Draw(t, "most policy"),
+		DefaultTimeout:      time.Duration(rapid.SampledFrom([]int{0, 1, 3600}).Draw(t, "timeout")) * time.Second,
+	}
+}
+
+// Whatever the API answers in whatever order and words, with rows twice, lost, of other runs, going back in time, with
+// restarts, other settings, failures and suspensions in between: what checkAlways checks holds.
 func TestAnyHistoryOfAnswers(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := &world{now: t0, spec: anySpec(t), finals: map[any]cloudassistant.Record{}}
-		for i := range rapid.SampledFrom([]int{1, 3, 30}).Draw(t, "instances") {
-			w.ids = append(w.ids, fmt.Sprintf("i-%02d", i+1))
+	rapid.Check(t, anyHistory)
+}
+
+func anyHistory(t *rapid.T) {
+	w := &world{now: t0, spec: anySpec(t), finals: map[any]cloudassistant.Record{}}
+	for i := range rapid.SampledFrom([]int{1, 3, 30}).Draw(t, "instances") {
+		w.ids = append(w.ids, fmt.Sprintf("i-%02d", i+1))
+	}
+	if rapid.IntRange(0, 3).Draw(t, "odd") == 0 {
+		w.ids = append(w.ids, wild.Draw(t, "instance"))
+	}
+	w.fat = strings.Repeat("<", rapid.SampledFrom([]int{0, 0, 50, 1000}).Draw(t, "fat"))
+	if rapid.Bool().Draw(t, "settings") {
+		w.settings = anySettings(t)
+	}
+	w.tight = w.settings != (Settings{}) || len(w.fat) > 50
+	var previous *v1alpha1.InvocationResultStatus
+	generation := int64(1)
+	for range rapid.IntRange(1, 12).Draw(t, "steps") {
+		w.step(t)
+		if rapid.IntRange(0, 7).Draw(t, "edit") == 0 {
+			w.spec.Suspend = !w.spec.Suspend
+			generation++
 		}
-		w.fat = strings.Repeat("<", rapid.SampledFrom([]int{0, 0, 50, 1000}).Draw(t, "fat"))
-		settings := Settings{MaxStatusBytes: rapid.SampledFrom([]int{0, 1, 20000}).Draw(t, "budget")}
-		w.tight = settings.MaxStatusBytes != 0 || len(w.fat) > 50
-		var previous *v1alpha1.InvocationResultStatus
-		generation := int64(1)
-		for range rapid.IntRange(1, 12).Draw(t, "steps") {
-			w.step(t)
-			if rapid.IntRange(0, 7).Draw(t, "edit") == 0 {
-				w.spec.Suspend = !w.spec.Suspend
-				generation++
-			}
-			in := Input{Now: w.now, Generation: generation, Spec: w.spec, Previous: previous, Observation: w.seen, Settings: settings}
-			out := Project(in)
-			checkAlways(t, in, out)
-			checkFinished(t, in, out)
-			if previous == nil || previous.InvokeID != out.Status.InvokeID {
-				// From here on another question is asked.
-				w.seen = Observation{}
-			}
-			previous = roundTrip(t, &out.Status)
+		in := Input{
+			Now: w.now, Generation: generation, Spec: w.spec, Previous: previous, Observation: w.seen,
+			OutputSecrets: w.secrets, Settings: w.settings,
 		}
-	})
+		out := Project(in)
+		checkAlways(t, in, out)
+		checkFinished(t, in, out)
+		if previous == nil || previous.InvokeID != out.Status.InvokeID {
+			// From here on another question is asked.
+			w.seen = Observation{}
+		}
+		if len(out.Keep.Outputs) > 0 {
+			w.secrets = []string{"outputs"}
+		}
+		previous = roundTrip(t, &out.Status)
+	}
 }
 
 // checkFinished: what is finished stays so, as far as can be told from the stored status (invariant 6).

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 )
 
 func TestClean(t *testing.T) {
@@ -36,28 +38,37 @@ func TestClean(t *testing.T) {
 func TestCleanAndCapAnything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")) + rapid.String().Draw(t, "text")
-		most := rapid.IntRange(1, 30).Draw(t, "most")
-		got := clean(in, most)
-		if utf8.RuneCountInString(got) > most || !utf8.ValidString(got) {
-			t.Fatalf("%q is longer than %d or invalid", got, most)
-		}
-		for _, r := range got {
-			if !unicode.IsGraphic(r) {
-				t.Fatalf("%q is not visible", r)
-			}
-		}
-		if again := clean(got, most); again != got {
-			t.Fatalf("cleaned again it is %q", again)
-		}
-		capped := capMessage(got, max(most, 3))
-		text, err := json.Marshal(capped)
-		if err != nil || len(text)-2 > max(most, 3) {
-			t.Fatalf("%s takes more than %d bytes", text, most)
-		}
-		if capped != got && !strings.HasSuffix(capped, ellipsis) {
-			t.Fatalf("%q does not say that it was cut", capped)
-		}
+		checkClean(t, in, rapid.IntRange(1, 30).Draw(t, "most"))
 	})
+}
+
+// checkClean: what is cleaned is visible and short, stays so, and can be cut for a message.
+func checkClean(t failer, in string, most int) {
+	t.Helper()
+	got := clean(in, most)
+	if utf8.RuneCountInString(got) > most || !utf8.ValidString(got) {
+		t.Fatalf("%q is longer than %d or invalid", got, most)
+	}
+	for _, r := range got {
+		if !unicode.IsGraphic(r) {
+			t.Fatalf("%q is not visible", r)
+		}
+	}
+	if again := clean(got, most); again != got {
+		t.Fatalf("cleaned again it is %q", again)
+	}
+	if kept, cut := strings.CutSuffix(got, ellipsis); cut && got != in && !strings.HasPrefix(clean(in, most+1), kept) {
+		t.Fatalf("%q is not the beginning of %q", kept, clean(in, most+1))
+	}
+	capped := capMessage(got, max(most, 3))
+	text, err := json.Marshal(capped)
+	if err != nil || len(text)-2 > max(most, 3) {
+		t.Fatalf("%s takes more than %d bytes", text, most)
+	}
+	if capped != got && !strings.HasSuffix(capped, ellipsis) {
+		t.Fatalf("%q does not say that it was cut", capped)
+	}
+	checkPrints(t, &v1alpha1.OutputStatus{Text: got, SHA256: capped})
 }
 
 func TestTimestamp(t *testing.T) {
