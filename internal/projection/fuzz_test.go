@@ -17,7 +17,7 @@ import (
 // property makes a fuzz target of a property. The bytes are what it draws first; where they end, the same random ones
 // follow, so that none are too few.
 func property(check func(*rapid.T)) func(*testing.T, []byte) {
-	endless := make([]byte, 0, 1<<20)
+	endless := make([]byte, 0, 1<<18)
 	for random := rand.New(rand.NewPCG(1, 1)); len(endless) < cap(endless); {
 		endless = binary.LittleEndian.AppendUint64(endless, random.Uint64())
 	}
