@@ -66,6 +66,10 @@ cover: build $(ASSETS_READY) $(CONTROLLERS) ## Test coverage by package
 bench: ## Benchmarks of the engine, the projection and the emulator
 	go test -run '^$$' -bench . -benchmem ./internal/poller ./internal/projection ./internal/emulator
 
+.PHONY: fuzz
+fuzz: ## Every fuzz target for FUZZTIME (10s); what fails is kept as a test
+	@hack/fuzz.sh
+
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## golangci-lint with kube-api-linter, and that generated files are up to date
 	$(BIN)/golangci-lint run
