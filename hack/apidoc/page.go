@@ -50,7 +50,9 @@ func (p *page) write(d *definition) (string, error) {
 	return strings.TrimSpace(p.String()) + "\n", err
 }
 
-func (p *page) printf(format string, args ...any) { fmt.Fprintf(p, format, args...) }
+func (p *page) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(p, format, args...) // A strings.Builder takes everything.
+}
 
 func (p *page) names(d *definition) {
 	v := d.Spec.Versions[0]

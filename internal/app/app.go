@@ -75,10 +75,11 @@ func Run(ctx context.Context, cluster *rest.Config, options Options) error {
 	}
 	changes := &controller.Changes{}
 	engine := poller.New(sessions, poller.Options{
-		Clock:  options.Clock,
-		QPS:    options.APIQPS,
-		Burst:  options.APIBurst,
-		Notify: changes.Notify,
+		Clock:     options.Clock,
+		QPS:       options.APIQPS,
+		Burst:     options.APIBurst,
+		AskSingly: options.AskSingly,
+		Notify:    changes.Notify,
 	})
 	if err := manager.Add(engine); err != nil {
 		return err

@@ -37,6 +37,9 @@ type Options struct {
 	APIQPS   float64
 	APIBurst int
 
+	// AskSingly asks about each run by itself, to measure what asking together saves.
+	AskSingly bool
+
 	// Clock is where the time of observations comes from; nil means the real one. Credentials, which others judge by
 	// the real time, and the lease do not follow it.
 	Clock clock.WithTicker

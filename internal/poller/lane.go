@@ -84,10 +84,10 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 		return pending{}, false
 	}
 	for {
-		due, survey, any := l.nextDue()
+		due, survey, found := l.nextDue()
 		now := p.options.Clock.Now()
 		switch {
-		case !any:
+		case !found:
 			return pending{}, true
 		case due.After(now):
 			return pending{until: due}, true
@@ -115,14 +115,14 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 
 // nextDue is what may be begun next, and when: a survey or else the question on top of the queue. It returns false if
 // there is nothing, or no place left for it.
-func (l *lane) nextDue() (due time.Time, survey, any bool) {
+func (l *lane) nextDue() (due time.Time, survey, found bool) {
 	if len(l.queue) > 0 && l.attempts < l.poller.options.Concurrency {
-		due, any = l.queue[0].due, true
+		due, found = l.queue[0].due, true
 	}
-	if l.surveyable() && l.survey == nil && (!any || !l.nextSurvey.After(due)) {
+	if l.surveyable() && l.survey == nil && (!found || !l.nextSurvey.After(due)) {
 		return l.nextSurvey, true, true
 	}
-	return due, false, any
+	return due, false, found
 }
 
 // start begins an attempt at q.

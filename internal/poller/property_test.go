@@ -252,9 +252,9 @@ func (m *model) view(owner Owner) view {
 
 // notified checks that there is news.
 func (m *model) notified(owner Owner) {
-	now := m.view(owner)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	now := m.view(owner)
 	w := m.wishes[owner]
 	if w == nil {
 		return

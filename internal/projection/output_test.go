@@ -196,17 +196,7 @@ func checkOutput(t failer, raw []byte, dropped int64, spec *v1alpha1.OutputSpec,
 		if len(got.Text) > int(spec.MaxBytes) || !showsSafely([]byte(got.Text)) || !utf8.ValidString(got.Text) {
 			t.Fatalf("text %q is unfit or too long", got.Text)
 		}
-		end := string(raw[got.TruncatedBytes:])
-		switch enc, known := charsets[spec.Charset]; {
-		case known && strings.HasPrefix(spec.Charset, "UTF-16"):
-			// Past its byte order mark, the end alone does not tell the byte order.
-		case known:
-			if decoded, err := enc.NewDecoder().String(end); err != nil || decoded != got.Text {
-				t.Fatalf("text %q is not %q, the end of the output from %d on (%v)", got.Text, decoded, got.TruncatedBytes, err)
-			}
-		case (whole || !strings.ContainsRune(got.Text, utf8.RuneError)) && got.Text != end:
-			t.Fatalf("text %q is not the end of the output from %d on", got.Text, got.TruncatedBytes)
-		}
+		checkShownText(t, raw, whole, spec, got)
 	case v1alpha1.OutputBase64:
 		shown, err := base64.StdEncoding.DecodeString(got.Text)
 		if err != nil || len(shown) > int(spec.MaxBytes) || !bytes.Equal(shown, raw[got.TruncatedBytes:]) {
@@ -220,6 +210,22 @@ func checkOutput(t failer, raw []byte, dropped int64, spec *v1alpha1.OutputSpec,
 		t.Fatalf("%d bytes truncated of %d, %d dropped", got.TruncatedBytes, len(raw), got.DroppedBytes)
 	}
 	checkPrints(t, got)
+}
+
+// checkShownText: what is shown as text is the end of the output.
+func checkShownText(t failer, raw []byte, whole bool, spec *v1alpha1.OutputSpec, got *v1alpha1.OutputStatus) {
+	t.Helper()
+	end := string(raw[got.TruncatedBytes:])
+	switch enc, known := charsets[spec.Charset]; {
+	case known && strings.HasPrefix(spec.Charset, "UTF-16"):
+		// Past its byte order mark, the end alone does not tell the byte order.
+	case known:
+		if decoded, err := enc.NewDecoder().String(end); err != nil || decoded != got.Text {
+			t.Fatalf("text %q is not %q, the end of the output from %d on (%v)", got.Text, decoded, got.TruncatedBytes, err)
+		}
+	case (whole || !strings.ContainsRune(got.Text, utf8.RuneError)) && got.Text != end:
+		t.Fatalf("text %q is not the end of the output from %d on", got.Text, got.TruncatedBytes)
+	}
 }
 
 // checkPrints: kubectl makes YAML of the JSON that the server sends.

@@ -17,19 +17,23 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
+// modelTimer is a timer as it should be.
+type modelTimer struct {
+	clock.Timer
+	due            time.Time
+	fired, stopped bool
+}
+
+func (t *modelTimer) active() bool { return !t.fired && !t.stopped }
+
 // However the base runs and the clock is advanced in turn, and timers are set, reset and stopped meanwhile: a timer has fired
 // exactly if its time has come and it was not stopped before, once, and with the time that it was set for.
 func TestTimersFollowTheClock(t *testing.T) {
-	type timer struct {
-		clock.Timer
-		due            time.Time
-		fired, stopped bool
-	}
 	rapid.Check(t, func(t *rapid.T) {
 		fake := clocktesting.NewFakeClock(noon)
 		moving := movingclock.New(fake)
 		now := noon
-		var timers []*timer
+		var timers []*modelTimer
 		span := func(label string, least int) time.Duration {
 			return time.Duration(rapid.IntRange(least, 90).Draw(t, label)) * time.Second
 		}
@@ -48,14 +52,14 @@ func TestTimersFollowTheClock(t *testing.T) {
 			},
 			"a timer is set": func(*rapid.T) {
 				d := span("for", -1)
-				timers = append(timers, &timer{Timer: moving.NewTimer(d), due: now.Add(d)})
+				timers = append(timers, &modelTimer{Timer: moving.NewTimer(d), due: now.Add(d)})
 			},
 			"a timer is stopped": func(t *rapid.T) {
 				if len(timers) == 0 {
 					return
 				}
 				chosen := rapid.SampledFrom(timers).Draw(t, "timer")
-				if active := chosen.Stop(); active != (!chosen.fired && !chosen.stopped) {
+				if active := chosen.Stop(); active != chosen.active() {
 					t.Fatalf("Stop says %v of a timer that fired: %v, was stopped: %v", active, chosen.fired, chosen.stopped)
 				}
 				chosen.stopped = true
@@ -66,7 +70,7 @@ func TestTimersFollowTheClock(t *testing.T) {
 				}
 				chosen := rapid.SampledFrom(timers).Draw(t, "timer")
 				d := span("for", -1)
-				if active := chosen.Reset(d); active != (!chosen.fired && !chosen.stopped) {
+				if active := chosen.Reset(d); active != chosen.active() {
 					t.Fatalf("Reset says %v of a timer that fired: %v, was stopped: %v", active, chosen.fired, chosen.stopped)
 				}
 				chosen.due, chosen.fired, chosen.stopped = now.Add(d), false, false
@@ -77,7 +81,7 @@ func TestTimersFollowTheClock(t *testing.T) {
 				}
 				waiting := 0
 				for n, timer := range timers {
-					want := !timer.fired && !timer.stopped && !timer.due.After(now)
+					want := timer.active() && !timer.due.After(now)
 					select {
 					case at := <-timer.C():
 						if !want || !at.Equal(timer.due) {
