@@ -2,6 +2,7 @@ package cloudassistant
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,6 +14,8 @@ const (
 	// defaultMaxPages is all that the API keeps in a region: 100,000 rows, by the larger of its statements.
 	defaultMaxPages = 2000
 	defaultMaxBytes = 256 << 20
+	// smallerPages is by how much fewer rows are asked for where a page is too large.
+	smallerPages = 5
 	// maxRestarts bounds the walks begun anew after an expired page token.
 	maxRestarts = 3
 )
@@ -55,24 +58,34 @@ func (o WalkOptions) withDefaults() WalkOptions {
 //
 // The list moves while it is walked, so a row may be on two pages: the newer of its states is kept, in the
 // place where it was first seen. An expired page token starts the walk again from its first page, at most three
-// times; StartedAt is then that of the last start, while Pages and Bytes count everything.
+// times; a page that is larger than the client takes does, too, with fewer rows a page. StartedAt is then that of the
+// last start, while Pages and Bytes count everything.
 //
 // Failures are those of api, unchanged, or an *Error of class Unavailable when the pages lead nowhere.
 func Walk(ctx context.Context, api API, query Query, opts WalkOptions) (*Answer, error) {
 	opts = opts.withDefaults()
 	w := walk{api: api, query: query, opts: opts}
-	for restarts := 0; ; restarts++ {
+	for restarts := 0; ; {
 		answer, err := w.once(ctx)
-		if err == nil || ClassOf(err) != ClassTokenExpired {
+		switch {
+		case isTooLarge(err) && w.opts.MaxResults > 1 && w.pages < opts.MaxPages:
+			w.opts.MaxResults = max(1, w.opts.MaxResults/smallerPages)
+			continue
+		case err == nil || ClassOf(err) != ClassTokenExpired:
 			return answer, err
-		}
-		if restarts == maxRestarts || w.pages >= opts.MaxPages {
+		case restarts == maxRestarts || w.pages >= opts.MaxPages:
 			return nil, &Error{
 				Class: ClassUnavailable, Code: CodePageTokenExpired,
 				Message: fmt.Sprintf("page tokens expired in %d walks in a row; the list could not be read", restarts+1),
 			}
 		}
+		restarts++
 	}
+}
+
+func isTooLarge(err error) bool {
+	var known *Error
+	return errors.As(err, &known) && known.Code == CodeResponseTooLarge
 }
 
 type walk struct {

@@ -153,6 +153,27 @@ func TestWalkAsks(t *testing.T) {
 	}
 }
 
+// Where a page is too large the walk begins anew with fewer rows a page, down to one.
+func TestWalkAsksForSmallerPages(t *testing.T) {
+	tooLarge := &Error{Class: ClassUnavailable, Code: CodeResponseTooLarge}
+	api := &scriptedAPI{answers: []any{pageOf("one", "a"), tooLarge, tooLarge, pageOf("two", "a"), pageOf("", "b")}}
+	got, err := Walk(t.Context(), api, Query{}, WalkOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Paging{{MaxResults: 50}, {MaxResults: 50, NextToken: "one"}, {MaxResults: 10}, {MaxResults: 2}, {MaxResults: 2, NextToken: "two"}}
+	if diff := cmp.Diff(want, api.paging); diff != "" {
+		t.Errorf("paging (-want +got):\n%s", diff)
+	}
+	if ids := instanceIDs(got.Records); !got.Complete || !cmp.Equal(ids, []string{"a", "b"}) {
+		t.Errorf("rows %v, complete %t", ids, got.Complete)
+	}
+	api = &scriptedAPI{answers: []any{tooLarge}}
+	if _, err := Walk(t.Context(), api, Query{}, WalkOptions{}); !errors.Is(err, tooLarge) || len(api.paging) != 4 {
+		t.Errorf("error %v after %v, want that of a page with one row", err, api.paging)
+	}
+}
+
 // A list without end is bounded without being asked to.
 func TestWalkOfAnEndlessList(t *testing.T) {
 	token := 0
