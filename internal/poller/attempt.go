@@ -112,6 +112,11 @@ func (a *attempt) settle(ctx context.Context, r result, differs, moved bool) []O
 		return nil
 	}
 	now, jitter := p.options.Clock.Now(), p.options.Jitter()
+	if r.err != nil {
+		q.lane.failed(q, r.err, a.began, now)
+	} else if r.answer != nil {
+		q.lane.passed(now)
+	}
 	switch {
 	case r.answer != nil && a.history:
 		if a.past == nil {

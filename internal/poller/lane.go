@@ -26,6 +26,7 @@ type lane struct {
 	queue     dueQueue
 	attempts  int
 	surveys
+	outage outage
 	// bucket is the one that the latest attempt used; nil before. It can be another one after the credentials
 	// have changed, which the next attempt finds out.
 	bucket *bucket
@@ -93,6 +94,9 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 			return pending{until: due}, true
 		case l.heldUntil.After(now):
 			return pending{until: l.heldUntil}, true
+		}
+		if until, waits := l.waitsOut(now); waits {
+			return pending{until: until}, true
 		}
 		// Waiting here rather than in the attempts spares the sessions that they would open for nothing.
 		if l.bucket != nil {
@@ -180,6 +184,17 @@ func (l *lane) rouse() {
 	case l.wake <- struct{}{}:
 	default:
 	}
+}
+
+// trouble is what keeps all of the lane's questions from being asked; nil when nothing does.
+func (l *lane) trouble() *Failure {
+	if l.outage.lasts() {
+		return l.outage.failure
+	}
+	if l.bucket != nil {
+		return l.bucket.failure()
+	}
+	return nil
 }
 
 // dueQueue is a heap of questions, the one that is due first on top.

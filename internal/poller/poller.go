@@ -43,7 +43,7 @@ type Watch struct {
 	// then, neither before nor after, and its outcome is announced even if it brings no news. In the past it
 	// means now. Another owner's schedule or demand may still ask earlier. While attempts fail, the schedule
 	// of failures goes first; only a new demand that means now is tried once regardless. No demand passes a
-	// throttled bucket.
+	// throttled bucket or an outage.
 	AnswerFrom time.Time
 }
 
@@ -59,7 +59,7 @@ type Snapshot struct {
 	// failure to ask for it leaves Live as it is.
 	History *cloudassistant.Answer
 	// Failure is why the latest attempt gave no answer; nil when it gave one. It speaks of Live first, then of
-	// History. A question that is due while its bucket is throttled shows the throttle answer, although
+	// History. A question that is due while its bucket is throttled, or during an outage, shows that failure, although
 	// somebody else got it.
 	Failure *Failure
 	// OverdueAt is when a missing answer becomes worth telling: three planned intervals, and at least two

@@ -56,9 +56,9 @@ type interest struct {
 	owed   time.Time
 	// demandFailed says that the failure of an attempt to meet the demand has been announced.
 	demandFailed bool
-	// shownThrottle says that the owner was last shown a throttle answer that was given to somebody else, the
+	// shownTrouble says that the owner was last shown a failure that was somebody else's, the
 	// end of which nobody would announce otherwise.
-	shownThrottle bool
+	shownTrouble bool
 }
 
 // unmet says that live is not the answer that is demanded.
@@ -270,10 +270,10 @@ func (q *question) snapshot(i *interest, now time.Time) Snapshot {
 	}
 	due, interval := q.owedTo(i)
 	s.OverdueAt = overdueAt(due, interval)
-	i.shownThrottle = false
-	if s.Failure == nil && q.lane.bucket != nil && !now.Before(due) {
-		s.Failure = q.lane.bucket.failure()
-		i.shownThrottle = s.Failure != nil
+	i.shownTrouble = false
+	if s.Failure == nil && !now.Before(due) {
+		s.Failure = q.lane.trouble()
+		i.shownTrouble = s.Failure != nil
 	}
 	return s
 }

@@ -13,10 +13,10 @@ func (q *question) answeredLive(answer *cloudassistant.Answer, differs, moved bo
 	news := differs || q.failure != nil
 	var owners []Owner
 	for _, i := range q.interests {
-		if news || i.shownThrottle || i.unmet(before) && !i.unmet(answer) {
+		if news || i.shownTrouble || i.unmet(before) && !i.unmet(answer) {
 			owners = append(owners, i.owner)
 		}
-		i.shownThrottle = false
+		i.shownTrouble = false
 	}
 
 	trusted := q.lane.trusted

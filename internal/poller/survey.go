@@ -388,6 +388,7 @@ func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, beg
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.options.Clock.Now()
+	l.passed(now)
 	for _, id := range order {
 		questions := l.byRun[id]
 		if len(questions) == 0 {
@@ -436,6 +437,7 @@ func (s *survey) end(ctx context.Context, err error) {
 	l.endedPages = l.depth.now(l.watched.oldest)
 	if err != nil && ctx.Err() == nil {
 		l.surveyFailed(asError(err), now)
+		l.failed(nil, asError(err), s.began, now)
 	} else {
 		l.surveyFailures = 0
 		l.nextSurvey = s.began.Add(l.interval())

@@ -1,0 +1,78 @@
+package poller
+
+import (
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+const (
+	// outageFrom is how many failures in a row, of different questions, are taken for an outage of the API.
+	outageFrom = 3
+	// outageAtMost is the longest wait between two calls during an outage.
+	outageAtMost = 30 * time.Second
+)
+
+// outage is a series of failures of a lane's calls that nobody in particular is to blame for. While it lasts one call at
+// a time finds out whether it is over, instead of one for each question; its end brings all of them forward.
+type outage struct {
+	failures int
+	// last is whose call failed last; nil is a survey's.
+	last    *question
+	failure *Failure
+	until   time.Time
+}
+
+// lasts says whether there is an outage.
+func (o *outage) lasts() bool { return o.failures >= outageFrom }
+
+// failed takes in a failed call of a question, or of a survey if q is nil.
+func (l *lane) failed(q *question, err *cloudassistant.Error, began, now time.Time) {
+	o := &l.outage
+	if outcomeOf(err.Class) != outcomeUnavailable {
+		l.passed(now)
+		return
+	}
+	if o.failures == 0 || o.last != q || o.lasts() {
+		o.failures++
+	}
+	o.last, o.failure = q, o.failure.followedBy(err, began, now)
+	if o.lasts() {
+		wait := delay(bounds{}, outcomeUnavailable, o.failures-outageFrom, l.poller.options.Jitter())
+		o.until = now.Add(min(wait, outageAtMost))
+	}
+}
+
+// passed takes in a call that the API answered.
+func (l *lane) passed(now time.Time) {
+	lasted := l.outage.lasts()
+	l.outage = outage{}
+	if !lasted {
+		return
+	}
+	// A survey tells of most, sooner and for less.
+	from := now
+	if l.surveyable() && l.survey == nil {
+		l.nextSurvey = now
+		from = now.Add(l.roundEstimate())
+	}
+	for _, q := range l.questions {
+		if q.failure != nil && outcomeOf(q.failure.Err.Class) == outcomeUnavailable {
+			q.failed = plan{from: from}
+			l.plan(q)
+		}
+	}
+	l.rouse()
+}
+
+// waitsOut says until when, and whether, nothing may be begun because of an outage; zero is until the call under way
+// has ended.
+func (l *lane) waitsOut(now time.Time) (until time.Time, yes bool) {
+	switch {
+	case !l.outage.lasts():
+		return time.Time{}, false
+	case l.attempts > 0 || l.survey != nil:
+		return time.Time{}, true
+	}
+	return l.outage.until, now.Before(l.outage.until)
+}

@@ -1,0 +1,92 @@
+package poller
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+// A quarter of an hour without the API costs a call every half minute, whoever is watched, and once it is back everybody
+// knows as soon as the rate allows.
+func TestAnOutageIsNoStampede(t *testing.T) {
+	for name, singly := range map[string]bool{"asked singly": true, "asked together": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const runs, qps = 500, 20
+				away, ended := false, false
+				respond := func(c call) reply {
+					status := cloudassistant.StatusRunning
+					if ended {
+						status = cloudassistant.StatusSuccess
+					}
+					switch {
+					case away:
+						return reply{err: failureOf(cloudassistant.ClassUnavailable), takes: time.Second}
+					case c.query.InvokeID != "":
+						return rows(c.query, status)
+					}
+					return reply{}
+				}
+				w := newWorld(t, Options{QPS: qps, Burst: 10, AskSingly: singly}, respond)
+				for n := range runs {
+					id := fmt.Sprintf("t-%d", n)
+					w.poller.Watch(Owner(id), about(id))
+				}
+				w.pass(2 * time.Minute)
+				w.took()
+				w.mu.Lock()
+				away = true
+				w.mu.Unlock()
+				w.pass(15 * time.Minute)
+				// One every half a minute, and those until it is known for an outage.
+				if calls := len(w.took()); calls > 30+20 {
+					t.Errorf("%d calls in an outage of 15 minutes", calls)
+				}
+				if s := w.poller.Watch("t-7", about("t-7")); s.Failure == nil || s.Failure.Err.Class != cloudassistant.ClassUnavailable {
+					t.Errorf("a question that is due in an outage shows the failure %v", s.Failure)
+				}
+				w.mu.Lock()
+				away, ended = false, true
+				w.mu.Unlock()
+				w.pass(outageAtMost + runs/qps*time.Second + 2*time.Minute)
+				for n := range runs {
+					id := fmt.Sprintf("t-%d", n)
+					if s := w.poller.Watch(Owner(id), about(id)); s.Failure != nil || s.Live == nil || goesOn(s.Live.Records) {
+						t.Fatalf("after the outage %s is known as %+v, failure %v", id, s.Live, s.Failure)
+					}
+				}
+			})
+		})
+	}
+}
+
+// One question that fails for a reason of its own is no outage: the others go on.
+func TestAFailureOfOneIsNoOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Options{AskSingly: true}, func(c call) reply {
+			if c.query.InvokeID == "t-1" {
+				return reply{err: failureOf(cloudassistant.ClassUnavailable)}
+			}
+			return running(c)
+		})
+		other := about("t-2")
+		other.MinInterval, other.MaxInterval = 50*time.Second, 50*time.Second
+		w.poller.Watch("a", about("t-1"))
+		w.poller.Watch("b", other)
+		w.pass(time.Second)
+		w.took()
+		w.pass(50 * time.Second)
+		asked := 0
+		for _, c := range w.took() {
+			if c.query.InvokeID == "t-2" {
+				asked++
+			}
+		}
+		if asked != 1 {
+			t.Errorf("the other was asked %d times in 50 s, want once", asked)
+		}
+	})
+}
