@@ -27,7 +27,11 @@ func TestWatchOf(t *testing.T) {
 	}{
 		"by ID": {
 			spec: v1alpha1.InvocationResultSpec{RegionID: "cn-hangzhou", InvokeID: "t-1", InstanceID: "i-1", IncludeHistory: true},
-			want: poller.Watch{Question: cloudassistant.Query{RegionID: "cn-hangzhou", InvokeID: "t-1", InstanceID: "i-1"}, History: true},
+			want: poller.Watch{Question: cloudassistant.Query{RegionID: "cn-hangzhou", InvokeID: "t-1", InstanceID: "i-1"}, History: true, HistoryLimit: 10},
+		},
+		"no history is kept, and one is not all": {
+			spec: v1alpha1.InvocationResultSpec{RegionID: "cn-hangzhou", InvokeID: "t-1", IncludeHistory: true, HistoryLimit: new(int32)},
+			want: poller.Watch{Question: cloudassistant.Query{RegionID: "cn-hangzhou", InvokeID: "t-1"}, History: true, HistoryLimit: 1},
 		},
 		"by match": {
 			spec: v1alpha1.InvocationResultSpec{RegionID: "cn-hangzhou", Match: match},
@@ -80,6 +84,7 @@ func TestWatchOf(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			result := &v1alpha1.InvocationResult{ObjectMeta: metav1.ObjectMeta{Namespace: "ops"}, Spec: test.spec, Status: test.status}
+			test.want.Tenant = "ops"
 			if diff := cmp.Diff(test.want, watchOf(result, test.wants)); diff != "" {
 				t.Errorf("watchOf (-want +got):\n%s", diff)
 			}

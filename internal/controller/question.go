@@ -23,12 +23,15 @@ type demand struct {
 func watchOf(result *v1alpha1.InvocationResult, wants demand) poller.Watch {
 	spec := &result.Spec
 	watch := poller.Watch{
-		Identity: identityOf(result),
-		Question: questionOf(result),
-		History:  spec.IncludeHistory,
+		Identity:   identityOf(result),
+		Tenant:     result.Namespace,
+		Question:   questionOf(result),
+		History:    spec.IncludeHistory,
+		AnswerFrom: wants.answerFrom,
+	}
+	if spec.IncludeHistory {
 		// 0 would mean all.
-		HistoryLimit: max(1, projection.HistoryLimit(spec)),
-		AnswerFrom:   wants.answerFrom,
+		watch.HistoryLimit = max(1, projection.HistoryLimit(spec))
 	}
 	if polling := spec.Polling; polling != nil {
 		watch.MinInterval = seconds(polling.MinIntervalSeconds)

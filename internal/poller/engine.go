@@ -102,7 +102,7 @@ func (p *Poller) Watch(owner Owner, w Watch) Snapshot {
 		p.leave(i)
 		i = &interest{owner: owner, bounds: b}
 		p.interests[owner] = i
-		q := p.question(of, key, query)
+		q := p.question(of, key, query, w.Tenant)
 		if len(q.interests) == 0 {
 			q.knowledge, q.since = ignorance(now), now
 		}
@@ -142,7 +142,7 @@ func (p *Poller) leave(i *interest) {
 }
 
 // question finds a question or makes it, and its lane with it.
-func (p *Poller) question(of laneKey, key questionKey, query cloudassistant.Query) *question {
+func (p *Poller) question(of laneKey, key questionKey, query cloudassistant.Query, tenant string) *question {
 	l := p.lanes[of]
 	if l == nil {
 		l = &lane{poller: p, key: of, wake: make(chan struct{}, 1), questions: map[questionKey]*question{}}
@@ -152,7 +152,7 @@ func (p *Poller) question(of laneKey, key questionKey, query cloudassistant.Quer
 	}
 	q := l.questions[key]
 	if q == nil {
-		q = &question{lane: l, key: key, query: query, index: -1}
+		q = &question{lane: l, key: key, query: query, tenant: tenant, index: -1}
 		l.add(q)
 	}
 	return q

@@ -1,7 +1,6 @@
 package poller
 
 import (
-	"container/heap"
 	"context"
 	"time"
 
@@ -23,7 +22,7 @@ type lane struct {
 	wake chan struct{}
 
 	questions map[questionKey]*question
-	queue     dueQueue
+	queue     queue
 	attempts  int
 	surveys
 	outage outage
@@ -85,8 +84,8 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 		return pending{}, false
 	}
 	for {
-		due, survey, found := l.nextDue()
 		now := p.options.Clock.Now()
+		next, due, found := l.nextDue(now)
 		switch {
 		case !found:
 			return pending{}, true
@@ -105,28 +104,32 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 			}
 		}
 		switch {
-		case survey:
+		case next == nil:
 			l.startSurvey(ctx, now)
-		case l.survey != nil && l.queue[0].covered():
+		case l.survey != nil && next.covered():
 			// The survey is about to tell of it, or will miss it.
-			l.queue[0].coveredUntil = now.Add(l.roundEstimate())
-			l.plan(l.queue[0])
+			next.coveredUntil = now.Add(l.roundEstimate())
+			l.plan(next)
 		default:
-			l.start(ctx, heap.Pop(&l.queue).(*question))
+			l.queue.take(next)
+			l.start(ctx, next)
 		}
 	}
 }
 
-// nextDue is what may be begun next, and when: a survey or else the question on top of the queue. It returns false if
+// nextDue is what may be begun next, and when it is due: a question, or a survey if that is nil. It returns false if
 // there is nothing, or no place left for it.
-func (l *lane) nextDue() (due time.Time, survey, found bool) {
-	if len(l.queue) > 0 && l.attempts < l.poller.options.Concurrency {
-		due, found = l.queue[0].due, true
+func (l *lane) nextDue(now time.Time) (q *question, due time.Time, found bool) {
+	if l.attempts < l.poller.options.Concurrency {
+		q = l.queue.next(now)
 	}
-	if l.surveyable() && l.survey == nil && (!found || !l.nextSurvey.After(due)) {
-		return l.nextSurvey, true, true
+	if q != nil {
+		due = q.due
 	}
-	return due, false, found
+	if l.surveyable() && l.survey == nil && (q == nil || !l.nextSurvey.After(due)) {
+		return nil, l.nextSurvey, true
+	}
+	return q, due, q != nil
 }
 
 // start begins an attempt at q.
@@ -155,11 +158,7 @@ func (l *lane) plan(q *question) {
 		return
 	}
 	q.due, _ = q.next()
-	if q.index < 0 {
-		heap.Push(&l.queue, q)
-	} else {
-		heap.Fix(&l.queue, q.index)
-	}
+	l.queue.put(q)
 	if q.index == 0 {
 		l.rouse()
 	}
@@ -172,9 +171,7 @@ func (l *lane) drop(q *question) {
 		q.attempt.cancel()
 		return
 	}
-	if q.index >= 0 {
-		heap.Remove(&l.queue, q.index)
-	}
+	l.queue.remove(q)
 	l.remove(q)
 	l.rouse()
 }
@@ -195,31 +192,4 @@ func (l *lane) trouble() *Failure {
 		return l.bucket.failure()
 	}
 	return nil
-}
-
-// dueQueue is a heap of questions, the one that is due first on top.
-type dueQueue []*question
-
-func (d dueQueue) Len() int           { return len(d) }
-func (d dueQueue) Less(i, j int) bool { return d[i].due.Before(d[j].due) }
-func (d dueQueue) Swap(i, j int) {
-	d[i], d[j] = d[j], d[i]
-	d[i].index, d[j].index = i, j
-}
-
-// Push implements heap.Interface.
-func (d *dueQueue) Push(x any) {
-	q := x.(*question)
-	q.index = len(*d)
-	*d = append(*d, q)
-}
-
-// Pop implements heap.Interface.
-func (d *dueQueue) Pop() any {
-	last := len(*d) - 1
-	q := (*d)[last]
-	(*d)[last] = nil
-	*d = (*d)[:last]
-	q.index = -1
-	return q
 }

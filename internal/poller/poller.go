@@ -23,6 +23,8 @@ type Owner string
 // calls and answers; the most demanding one sets the pace.
 type Watch struct {
 	Identity cloudassistant.Identity
+	// Tenant is on whose behalf the owner asks. Where more is due than may be asked, tenants take turns.
+	Tenant string
 	// Question is asked for the live rows of a run; its IncludeHistory is ignored in favour of History. The
 	// order of its Tags does not matter.
 	Question cloudassistant.Query

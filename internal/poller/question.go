@@ -72,6 +72,8 @@ type question struct {
 	lane  *lane
 	key   questionKey
 	query cloudassistant.Query
+	// tenant is that of whoever wanted it first.
+	tenant string
 
 	interests []*interest
 	bounds    bounds

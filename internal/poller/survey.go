@@ -219,6 +219,7 @@ func (s *survey) askForTheRest() {
 		}
 	}
 	slices.SortFunc(rest, func(a, b *question) int { return cmp.Or(a.missedAt.Compare(b.missedAt), a.due.Compare(b.due)) })
+	takeTurns(rest)
 	most := max(singlesAtOnce, s.pages, l.endedPages/2)
 	for n, q := range rest {
 		if q.missedAt.IsZero() {
