@@ -67,7 +67,7 @@ func (p *projection) conditions(v verdict) []metav1.Condition {
 		ready = metav1.Condition{Type: ready.Type, Status: no, Reason: v.overlay, Message: p.message(v.overlay)}
 		third.Type, third.Reason, third.Message = v1alpha1.ConditionStalled, v.overlay, ready.Message
 	case isTransient(v.overlay):
-		third.Type, third.Reason, third.Message = v1alpha1.ConditionReconciling, v.overlay, summaries[v.overlay]
+		third.Type, third.Reason, third.Message = v1alpha1.ConditionReconciling, v.overlay, p.lateness(v.overlay)
 	case row.reconciling:
 		third.Type, third.Reason, third.Message = v1alpha1.ConditionReconciling, v.base, ready.Message
 	case row.stalled:

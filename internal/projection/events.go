@@ -48,7 +48,7 @@ func (p *projection) events(v verdict, status *v1alpha1.InvocationResultStatus) 
 		events = append(events, Event{Type: kind, Reason: ready.Reason, Note: ready.Message})
 	}
 	if isTransient(v.overlay) && conditionReason(&p.previous, v1alpha1.ConditionReconciling) != v.overlay {
-		events = append(events, Event{Type: EventWarning, Reason: v.overlay, Note: summaries[v.overlay]})
+		events = append(events, Event{Type: EventWarning, Reason: v.overlay, Note: findCondition(status, v1alpha1.ConditionReconciling).Message})
 	}
 	if isCommandEnd(v.base) && !p.ended && p.wantsSecretInVain() {
 		events = append(events, Event{Type: EventWarning, Reason: EventOutputNotKept, Note: "spec.output.policy is Secret, which this operator's --max-output-policy does not allow: the output is neither kept nor shown"})

@@ -101,3 +101,22 @@ func TestManyFailedInstancesAreNotAllNamed(t *testing.T) {
 		t.Errorf("note %q", got)
 	}
 }
+
+// Whoever waits for an overdue answer is told the cause that was found first, and it stays: another one at each try is
+// no change.
+func TestAnOverdueAnswerSaysWhy(t *testing.T) {
+	s := tell(t, run1())
+	s.answers(0, row("i-a", running))
+	away := &cloudassistant.Error{Class: cloudassistant.ClassUnavailable, Code: "Client.Network", Message: "dial tcp: connection refused (REQ-1)", RequestID: "REQ-1"}
+	s.at(3*time.Minute, Observation{Live: answer(t0, row("i-a", running)), Failure: away, OverdueAt: t0.Add(2 * time.Minute)})
+	late := findCondition(s.status, v1alpha1.ConditionReconciling)
+	if !strings.HasSuffix(late.Message, " The cause: Client.Network: dial tcp: connection refused (…).") || s.out.Events[0].Note != late.Message {
+		t.Errorf("message %q, event %+v", late.Message, s.out.Events)
+	}
+	before := s.status.DeepCopy()
+	other := &cloudassistant.Error{Class: cloudassistant.ClassUnavailable, Code: "ServiceUnavailable", Message: "later"}
+	s.at(4*time.Minute, Observation{Live: answer(t0, row("i-a", running)), Failure: other, OverdueAt: t0.Add(2 * time.Minute)})
+	if !Equal(before, s.status) {
+		t.Errorf("another cause changed the status to %s", conditionsText(s.status))
+	}
+}

@@ -94,6 +94,19 @@ func (p *projection) sentence(reason string) (sentence string, certain bool) {
 	return summaries[reason], true
 }
 
+// lateness is why an answer is overdue, with the cause that was found first: the next try may find another one, which
+// is no change worth writing.
+func (p *projection) lateness(reason string) string {
+	if before := findCondition(&p.previous, v1alpha1.ConditionReconciling); before != nil && before.Reason == reason {
+		return before.Message
+	}
+	failure := p.Observation.Failure
+	if reason != v1alpha1.ReasonAPIUnavailable || failure == nil {
+		return summaries[reason]
+	}
+	return capMessage(summaries[reason]+" The cause: "+told(failure)+".", maxMessageBytes)
+}
+
 // ended tells on how many of the instances the command ended badly, and on which.
 func ended(n, total int32, how string, described []string) string {
 	noun := "instances"
@@ -186,6 +199,11 @@ func (p *projection) cause(advice string) (sentence string, certain bool) {
 	if failure == nil || failure.Class != cloudassistant.ClassDenied && failure.Class != cloudassistant.ClassInvalid {
 		return advice, false
 	}
+	return told(failure) + ". " + advice, true
+}
+
+// told is what a failure says, without what differs from one try to the next.
+func told(failure *cloudassistant.Error) string {
 	text := failure.Message
 	if failure.RequestID != "" {
 		text = strings.ReplaceAll(text, failure.RequestID, ellipsis)
@@ -195,5 +213,5 @@ func (p *projection) cause(advice string) (sentence string, certain bool) {
 		text = "the role " + failure.RoleARN + " cannot be assumed: " + text
 	}
 	text = clean(failure.Code, maxName) + ": " + strings.TrimRight(clean(text, maxSentence), ". ")
-	return capMessage(text, maxCauseBytes) + ". " + advice, true
+	return capMessage(text, maxCauseBytes)
 }
