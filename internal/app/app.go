@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -118,6 +119,8 @@ func managerOptions(options Options) ctrl.Options {
 	if leaseNamespace == "" {
 		leaseNamespace = os.Getenv("POD_NAMESPACE")
 	}
+	// Validate has parsed it before; the zero value selects everything.
+	selector, _ := labels.Parse(options.WatchLabelSelector)
 	var namespaces map[string]cache.Config
 	if len(options.WatchNamespaces) > 0 {
 		namespaces = map[string]cache.Config{}
@@ -139,10 +142,11 @@ func managerOptions(options Options) ctrl.Options {
 		Cache: cache.Options{
 			DefaultTransform:  cache.TransformStripManagedFields(),
 			DefaultNamespaces: namespaces,
+			ByObject:          map[client.Object]cache.ByObject{&v1alpha1.InvocationResult{}: {Label: selector}},
 		},
 		Client:                        client.Options{FieldOwner: name},
 		LeaderElection:                options.LeaderElect,
-		LeaderElectionID:              leaseID,
+		LeaderElectionID:              options.LeaderElectID,
 		LeaderElectionNamespace:       leaseNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 ptr.To(leaseDuration),

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/utils/clock"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
@@ -21,10 +22,12 @@ type Options struct {
 	STSEndpoint string
 
 	WatchNamespaces              []string
+	WatchLabelSelector           string
 	DefaultCredentialsNamespaces []string
 
 	LeaderElect            bool
 	LeaderElectNamespace   string
+	LeaderElectID          string
 	MetricsBindAddress     string
 	MetricsSecure          bool
 	HealthProbeBindAddress string
@@ -63,10 +66,13 @@ func (o *Options) Bind(flags *flag.FlagSet) {
 	flags.StringVar(&o.STSEndpoint, "sts-endpoint", "",
 		"Where the STS API is, used for role ARNs and to learn the account: an http(s) URL or a host. Empty: the vendor's public endpoint, or --ecs-endpoint if that is an http URL.")
 	flags.Func("watch-namespaces", "Namespaces to watch, separated by commas. Empty: all.", list(&o.WatchNamespaces))
+	flags.StringVar(&o.WatchLabelSelector, "watch-label-selector", "",
+		"Observe only results with these labels, such as shard=a; to divide the work among several operators, each with a --leader-elect-id of its own. Empty: all.")
 	flags.Func("default-credentials-namespaces",
 		"Namespaces whose resources may use the operator's own credentials, separated by commas; all others need spec.credentials.secretRef. Unset: all may. Empty: none may.", list(&o.DefaultCredentialsNamespaces))
 	flags.BoolVar(&o.LeaderElect, "leader-elect", true, "Let one of several replicas work, chosen by a Lease.")
 	flags.StringVar(&o.LeaderElectNamespace, "leader-elect-namespace", "", "Namespace of the Lease. Empty: the pod's own, or $POD_NAMESPACE.")
+	flags.StringVar(&o.LeaderElectID, "leader-elect-id", leaseID, "Name of the Lease; operators that divide the work need different ones.")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", ":8443", "Address of the metrics; 0 for none.")
 	flags.BoolVar(&o.MetricsSecure, "metrics-secure", true, "Serve metrics by HTTPS, to whom the API server allows to get /metrics.")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", ":8081", "Address of /healthz and /readyz; 0 for none.")
@@ -86,6 +92,12 @@ func (o *Options) Validate() error {
 		if err := validEndpoint(endpoint); err != nil {
 			problems = append(problems, fmt.Errorf("--%s: %w", name, err))
 		}
+	}
+	if _, err := labels.Parse(o.WatchLabelSelector); err != nil {
+		problems = append(problems, fmt.Errorf("--watch-label-selector: %w; give a selector such as shard=a or shard notin (a,b)", err))
+	}
+	if o.LeaderElect && o.LeaderElectID == "" {
+		problems = append(problems, errors.New("--leader-elect-id: must not be empty; leave it out, or name a Lease that the operator may get and update"))
 	}
 	if o.MaxStatusBytes < minStatusBytes || o.MaxStatusBytes > maxStatusBytes {
 		problems = append(problems, fmt.Errorf("--max-status-bytes: %d is outside %d to %d", o.MaxStatusBytes, minStatusBytes, maxStatusBytes))

@@ -135,7 +135,8 @@ func (w *world) start(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- app.Run(ctx, controlPlane.Operator, w.options) }()
+	options := w.options
+	go func() { ended <- app.Run(ctx, controlPlane.Operator, options) }()
 	w.stop = func() {
 		cancel()
 		if err := <-ended; err != nil {

@@ -91,7 +91,7 @@ func TestTheQueue(t *testing.T) {
 					}
 				}
 			},
-			"remove": func(t *rapid.T) {
+			"remove": func(*rapid.T) {
 				for gone := range all {
 					q.remove(gone)
 					delete(all, gone)
