@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 
+	"golang.org/x/time/rate"
+
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
 )
 
@@ -108,7 +110,7 @@ func (p *Poller) Watch(owner Owner, w Watch) Snapshot {
 		}
 		q.join(i)
 		if len(q.interests) == 1 {
-			q.await(q.surveyed() && q.lane.surveying())
+			q.await(q.surveyed() && q.lane.surveying() && !q.lane.newcomers.AllowN(now, 1))
 		}
 		q.want(i, w, b, now)
 		q.lane.plan(q)
@@ -147,6 +149,7 @@ func (p *Poller) question(of laneKey, key questionKey, query cloudassistant.Quer
 	if l == nil {
 		l = &lane{poller: p, key: of, wake: make(chan struct{}, 1), questions: map[questionKey]*question{}}
 		l.byRun = map[string][]*question{}
+		l.newcomers = rate.NewLimiter(rate.Limit(newcomersShare*p.options.QPS), newcomersAtOnce)
 		p.lanes[of] = l
 		p.launch(l)
 	}

@@ -19,6 +19,10 @@ const (
 	spareShare = 0.03
 	// ageShare of its age may pass until the end of a run is known.
 	ageShare = 250
+	// newcomersShare of the rate is for asking about new runs at once, newcomersAtOnce for several of them: whoever
+	// waits for one run does not wait for a survey. Crowds do.
+	newcomersShare  = 0.1
+	newcomersAtOnce = 5
 	// slowest is about the longest interval at which single runs are asked about, so the budget of surveys, too.
 	slowest = 55 * time.Second
 	// patient questions, by the least interval that they ask for, do not hurry and are no reason for a survey.

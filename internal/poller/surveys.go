@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // surveys is what a lane keeps of its surveys from one to the next.
@@ -11,6 +13,8 @@ type surveys struct {
 	// byRun has the questions that surveys can answer, by run. runs is the number of those in a hurry.
 	byRun map[string][]*question
 	runs  int
+	// newcomers says who of the new questions is asked at once rather than left to the next survey.
+	newcomers *rate.Limiter
 	// awaiting is how many questions the next survey is to tell of.
 	awaiting int
 
