@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/ecs"
+	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
@@ -89,5 +90,32 @@ func TestAdvanceAndTheGateway(t *testing.T) {
 		"RoleSessionName", "test").object(t)["Credentials"].(map[string]any)
 	if want := fake.Now().Add(time.Hour).Format(time.RFC3339); later["Expiration"] != want {
 		t.Errorf("credentials expire at %v, want %v by the client's clock", later["Expiration"], want)
+	}
+}
+
+// On a clock that is far from that of the clients, whose signatures are judged by theirs.
+func TestAClockOfTheClientsOwn(t *testing.T) {
+	b := newBench(t, emulator.Options{
+		Clock:       clocktesting.NewFakeClock(time.Now().Add(90 * 24 * time.Hour)),
+		ClientClock: clock.RealClock{},
+	})
+	b.put(emulator.Scripted{ID: "t-1", Rows: []emulator.Row{{InstanceID: firstID}}})
+	if rows := b.results("t-1"); len(rows) != 1 {
+		t.Errorf("a client that signs by its own clock sees %d rows, want one", len(rows))
+	}
+}
+
+func TestScriptedRowsAreSeenFromTheirTimeOn(t *testing.T) {
+	fake := clocktesting.NewFakeClock(time.Now())
+	b := newBench(t, emulator.Options{Clock: fake, ClientClock: clock.RealClock{}})
+	b.put(emulator.Scripted{
+		ID: "t-late", CreatedAt: fake.Now(), VisibleAt: fake.Now().Add(2 * time.Second), Rows: []emulator.Row{{InstanceID: firstID}},
+	})
+	if rows := b.results("t-late"); len(rows) != 0 {
+		t.Errorf("%d rows before their time, want none", len(rows))
+	}
+	fake.Step(2 * time.Second)
+	if rows := b.results("t-late"); len(rows) != 1 {
+		t.Errorf("%d rows when their time has come, want one", len(rows))
 	}
 }

@@ -156,12 +156,12 @@ func (e *Emulator) now() time.Time { return e.clock.Now().UTC() }
 func (e *Emulator) Clock() *movingclock.Clock { return e.clock }
 
 // clientNow is the time that clients sign with and judge credentials by, which Advance does not move.
-func (e *Emulator) clientNow() time.Time { return e.clock.Base().Now().UTC() }
+func (e *Emulator) clientNow() time.Time { return e.options.ClientClock.Now().UTC() }
 
 // Advance lets time pass at once for everything that lives on the emulator's clock: schedules, delivery windows,
 // timeouts, the lag of visibility, retention, quotas and the delays of faults. Processes do not run faster: one whose timeout
 // passes is killed. A schedule that misses runs has one run and skips the others. The times of signatures and of
-// temporary credentials stay on Options.Clock, so a client goes on working. A negative duration is refused.
+// temporary credentials stay on Options.ClientClock, so a client goes on working. A negative duration is refused.
 func (e *Emulator) Advance(d time.Duration) error {
 	defer e.mu.touch()
 	return e.clock.Advance(d)

@@ -22,6 +22,9 @@ type Options struct {
 	// Clock is read for every timestamp and every wait; nil is the real one. Processes take real time whatever
 	// it says. Advance moves the emulator ahead of it.
 	Clock clock.WithDelayedExecution
+	// ClientClock is what clients sign by and credentials expire by; nil is Clock. It is for a Clock that does not run
+	// as the clients' own does. Advance does not move it.
+	ClientClock clock.PassiveClock
 	// Logger receives one line for every call; nil discards them.
 	Logger *slog.Logger
 	// AccessKeys may be added later with AddAccessKey.
@@ -68,6 +71,9 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
+	}
+	if o.ClientClock == nil {
+		o.ClientClock = o.Clock
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

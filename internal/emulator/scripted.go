@@ -23,6 +23,8 @@ type Scripted struct {
 	Tags       []Tag
 	// CreatedAt: zero is now.
 	CreatedAt time.Time
+	// VisibleAt is from when answers show its rows; zero is at once. See SetVisibilityLag.
+	VisibleAt time.Time
 	// Rows are its live rows, one per instance; the instances need not exist.
 	Rows []Row
 }
@@ -57,7 +59,9 @@ func (e *Emulator) PutInvocation(s Scripted) error {
 	}
 	e.store.addInvocation(i)
 	for _, r := range s.Rows {
-		e.store.addRow(i, i.scriptedRow(r))
+		added := i.scriptedRow(r)
+		added.VisibleAt = s.VisibleAt
+		e.store.addRow(i, added)
 	}
 	return nil
 }
