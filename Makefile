@@ -66,6 +66,12 @@ cover: build $(ASSETS_READY) $(CONTROLLERS) ## Test coverage by package
 bench: ## Benchmarks of the engine, the projection and the emulator
 	go test -run '^$$' -bench . -benchmem ./internal/poller ./internal/projection ./internal/emulator
 
+.PHONY: bench-scale
+bench-scale: $(ASSETS_READY) ## The figures of the README: the operator beside a naive one on a real API server (ARGS=--quick for a small case, see hack/bench)
+	@mkdir -p $(BIN)
+	@$(GO_BUILD) -o $(BIN)/bench ./hack/bench
+	@KUBEBUILDER_ASSETS=$(ASSETS) exec $(BIN)/bench $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME (10s); what fails is kept as a test
 	@hack/fuzz.sh

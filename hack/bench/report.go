@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+)
+
+// machine says what the figures were measured on.
+func machine() string {
+	model := ""
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(info)) {
+			if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
+				model = ", " + strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%d cores%s, %s/%s, %s", runtime.NumCPU(), model, runtime.GOOS, runtime.GOARCH, runtime.Version())
+}
+
+const tableHead = `| | calls/run | lag p50/p99 s | throttled | status writes/run (changes) | CPU s/1,000 runs (cores) | peak RSS MiB | not completed | wrong |
+|---|---|---|---|---|---|---|---|---|
+`
+
+// report writes the results of one case as a table, each against the first of them and against what is possible.
+func report(to io.Writer, results []Result) error {
+	var b strings.Builder
+	first := results[0]
+	fmt.Fprintf(&b, "\n### %s: %d runs, quota %s a minute\n\n", first.Case, first.Runs, quotaOf(first.Case))
+	fmt.Fprintf(&b, "%s\n\n%s", conditions(first.Settings), tableHead)
+	for n, r := range results {
+		base := first
+		against := func(value, of float64) string {
+			if n == 0 || of == 0 {
+				return ""
+			}
+			return fmt.Sprintf(" (%s× %s)", figure(value/of), base.Contestant)
+		}
+		fmt.Fprintf(&b, "| %s | %s%s | %s/%s%s | %d | %s (%s) | %s (%s) | %d | %d | %d |\n", r.Contestant,
+			figure(r.perRun(r.Calls)), against(r.perRun(r.Calls), base.perRun(base.Calls)),
+			figure(r.LagP50), figure(r.LagP99), against(r.LagP99, base.LagP99),
+			r.Throttled, figure(r.perRun(r.StatusRequests)), figure(r.perRun(r.StatusChanges)),
+			figure(1000*r.perCompleted(r.CPUSeconds)), figure(r.cores()),
+			r.PeakRSS>>20, r.Runs-r.Completed, r.Wrong)
+		fmt.Fprintf(&b, "| *limit for these lags* | %s (×%s) | %s/%s (×%s/×%s) | 0 | 1 | | | 0 | 0 |\n",
+			figure(r.perRun(r.FewestCalls)), ratio(float64(r.Calls), float64(r.FewestCalls)),
+			figure(r.LimitP50), figure(r.LimitP99), ratio(r.LagP50, r.LimitP50), ratio(r.LagP99, r.LimitP99))
+	}
+	b.WriteString("\n")
+	for _, r := range results {
+		fmt.Fprintf(&b, "%s: %.0f s by the clock in %.0f s; calls took p50 %.0f ms, p99 %.0f ms; the bench was late by %.0f ms at most.\n",
+			r.Contestant, r.ModelSeconds, r.RealSeconds, 1000*r.RoundTripP50, 1000*r.RoundTripP99, 1000*r.LateSeconds)
+		if i := r.Idle; i != nil {
+			fmt.Fprintf(&b, "Afterwards, in %.0f s by the clock and %.0f s real: %d calls, %d status writes, %.2f CPU s.\n",
+				i.ModelSeconds, i.RealSeconds, i.Calls, i.StatusRequests, i.CPUSeconds)
+		}
+	}
+	_, err := io.WriteString(to, b.String())
+	return err
+}
+
+func quotaOf(name string) string {
+	_, quota, _ := strings.Cut(name, "/")
+	return quota
+}
+
+// conditions is the setting in words.
+func conditions(s map[string]string) string {
+	return fmt.Sprintf("Round trip %s, %s tokens, rows %s, changes seen up to %s late, starts within %s, durations lognormal (median %s, sigma %s, longest %s), "+
+		"output %s B, %s foreign schedules, --api-qps %s, seed %s, pace %s.",
+		s["round-trip"], s["tokens"], s["order"], s["visibility"], s["starts"], s["median"], s["sigma"], s["longest"],
+		s["output"], s["foreign"], s["qps"], s["seed"], s["pace"])
+}
+
+func ratio(value, of float64) string {
+	if of == 0 {
+		return "–"
+	}
+	return figure(value / of)
+}
+
+// figure has two digits at least, and no more than matter.
+func figure(value float64) string {
+	switch {
+	case value >= 10:
+		return fmt.Sprintf("%.0f", value)
+	case value >= 1:
+		return fmt.Sprintf("%.1f", value)
+	}
+	return fmt.Sprintf("%.2f", value)
+}
