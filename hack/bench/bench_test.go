@@ -203,3 +203,32 @@ apiserver_request_duration_seconds_count{resource="invocationresults",subresourc
 		t.Errorf("%d, %v; want 42", got, err)
 	}
 }
+
+func TestWhatTheProcessorsWereBusyWith(t *testing.T) {
+	// user 100, nice 1, system 50; idle and iowait do not count; irq 2, softirq 3, steal 4; guest is in user.
+	if got := busy("cpu  100 1 50 9999 888 2 3 4 77 66"); got != 160*10*time.Millisecond {
+		t.Errorf("%v, want 1.6 s", got)
+	}
+}
+
+func TestTheReportComparesWithTheFirst(t *testing.T) {
+	results := []Result{
+		{Case: "100/300", Contestant: "naive", Runs: 100, Completed: 100, Calls: 4900, LagP50: 8, LagP99: 40, LimitP50: 2, LimitP99: 4, FewestCalls: 50, StatusRequests: 200, StatusChanges: 200, RealSeconds: 1},
+		{Case: "100/300", Contestant: "ours", Runs: 100, Completed: 98, Wrong: 1, Calls: 490, LagP50: 4, LagP99: 8, LimitP50: 2, LimitP99: 4, FewestCalls: 49, StatusRequests: 196, StatusChanges: 98, RealSeconds: 1},
+	}
+	var text strings.Builder
+	if err := report(&text, results); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"### 100 runs, quota 300 a minute\n",
+		"| naive | 49 (1.0× naive, 98× fewest) | 8.0/40 (4.0/10× limit) | 0 | 2.0 (2.0) |",
+		"| ours | 5.0 (0.10× naive, 10× fewest) | 4.0/8.0 (0.50/0.20× naive) (2.0/2.0× limit) | 0 | 2.0 (1.0) |",
+		"| 0 | 2 | 1 |\n",
+		"| *limit* | 0.02 | 2.0/4.0 |",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the report lacks %q:\n%s", want, text.String())
+		}
+	}
+}

@@ -107,10 +107,10 @@ func (c *child) cpu() time.Duration {
 	if len(fields) < 13 {
 		return 0
 	}
-	// utime and stime are the 14th and 15th field of all, in hundredths of a second on every Linux.
+	// utime and stime are the 14th and 15th field of all.
 	user, _ := strconv.ParseInt(fields[11], 10, 64)
 	system, _ := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * 10 * time.Millisecond
+	return time.Duration(user+system) * tick
 }
 
 // peakRSS is the most memory that it has had so far; 0 where the system does not tell. The kernel's account of an ended

@@ -99,7 +99,7 @@ func (s *stage) start(ctx context.Context, who contestant) (err error) {
 func (s *stage) measure(ctx context.Context, who contestant) (Result, error) {
 	// The minute of the quota begins with the case, whenever that is.
 	zero := s.clock.Now().Truncate(time.Minute).Add(time.Minute)
-	began := time.Now()
+	began, own, all := time.Now(), ownCPU(), machineCPU()
 	started := make(chan run, s.c.Runs)
 	var late time.Duration
 
@@ -155,7 +155,8 @@ func (s *stage) measure(ctx context.Context, who contestant) (Result, error) {
 	result.StatusRequests = requests
 	result.CPUSeconds, result.PeakRSS = cost.CPU.Seconds(), cost.PeakRSS
 	result.ModelSeconds, result.RealSeconds = finished.Sub(zero).Seconds(), time.Since(began).Seconds()
-	result.LateSeconds = late.Seconds()
+	result.LateSeconds, result.BenchCPUSeconds = late.Seconds(), (ownCPU() - own).Seconds()
+	result.OtherCores = ((machineCPU() - all).Seconds() - result.BenchCPUSeconds - result.CPUSeconds) / result.RealSeconds
 	if s.c.Idle > 0 {
 		result.Idle = idle
 	}

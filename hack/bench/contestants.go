@@ -28,7 +28,7 @@ type contestant struct {
 // contestants in the order of the tables.
 var contestants = []contestant{
 	{"naive", "naive", runNaive},
-	{"full", "ours", runOurs(false)},
+	{"full", "ours", runOurs(func(*app.Options) {})},
 }
 
 // settings are what a contestant is told by its flags.
@@ -83,8 +83,8 @@ func runNaive(ctx context.Context, cluster *rest.Config, s settings) error {
 	})
 }
 
-// runOurs runs our operator with its defaults. With singly it asks about each run by itself.
-func runOurs(singly bool) func(context.Context, *rest.Config, settings) error {
+// runOurs runs our operator as set makes its defaults.
+func runOurs(set func(*app.Options)) func(context.Context, *rest.Config, settings) error {
 	return func(ctx context.Context, cluster *rest.Config, s settings) error {
 		var options app.Options
 		options.Bind(flag.NewFlagSet("", flag.ContinueOnError))
@@ -94,7 +94,7 @@ func runOurs(singly bool) func(context.Context, *rest.Config, settings) error {
 		options.HealthProbeBindAddress = s.health
 		options.APIQPS = s.qps
 		options.Clock = s.clock()
-		_ = singly
+		set(&options)
 		return app.Run(ctx, cluster, options)
 	}
 }

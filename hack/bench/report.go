@@ -26,36 +26,31 @@ const tableHead = `| | calls/run | lag p50/p99 s | throttled | status writes/run
 |---|---|---|---|---|---|---|---|---|
 `
 
-// report writes the results of one case as a table, each against the first of them and against what is possible.
+// report writes the results of one case as a table: each against the first of them, and against what is possible.
 func report(to io.Writer, results []Result) error {
 	var b strings.Builder
 	first := results[0]
-	fmt.Fprintf(&b, "\n### %s: %d runs, quota %s a minute\n\n", first.Case, first.Runs, quotaOf(first.Case))
-	fmt.Fprintf(&b, "%s\n\n%s", conditions(first.Settings), tableHead)
-	for n, r := range results {
-		base := first
-		against := func(value, of float64) string {
-			if n == 0 || of == 0 {
-				return ""
-			}
-			return fmt.Sprintf(" (%s× %s)", figure(value/of), base.Contestant)
+	fmt.Fprintf(&b, "\n### %d runs, quota %s a minute\n\n%s\n\n%s", first.Runs, quotaOf(first.Case), conditions(first.Settings), tableHead)
+	for _, r := range results {
+		calls, lag := r.perRun(r.Calls), figure(r.LagP50)+"/"+figure(r.LagP99)
+		if r.Contestant != first.Contestant {
+			lag += fmt.Sprintf(" (%s/%s× %s)", ratio(r.LagP50, first.LagP50), ratio(r.LagP99, first.LagP99), first.Contestant)
 		}
-		fmt.Fprintf(&b, "| %s | %s%s | %s/%s%s | %d | %s (%s) | %s (%s) | %d | %d | %d |\n", r.Contestant,
-			figure(r.perRun(r.Calls)), against(r.perRun(r.Calls), base.perRun(base.Calls)),
-			figure(r.LagP50), figure(r.LagP99), against(r.LagP99, base.LagP99),
+		fmt.Fprintf(&b, "| %s | %s (%s× %s, %s× fewest) | %s (%s/%s× limit) | %d | %s (%s) | %s (%s) | %d | %d | %d |\n", r.Contestant,
+			figure(calls), ratio(calls, first.perRun(first.Calls)), first.Contestant, ratio(calls, r.perRun(r.FewestCalls)),
+			lag, ratio(r.LagP50, r.LimitP50), ratio(r.LagP99, r.LimitP99),
 			r.Throttled, figure(r.perRun(r.StatusRequests)), figure(r.perRun(r.StatusChanges)),
 			figure(1000*r.perCompleted(r.CPUSeconds)), figure(r.cores()),
 			r.PeakRSS>>20, r.Runs-r.Completed, r.Wrong)
-		fmt.Fprintf(&b, "| *limit for these lags* | %s (×%s) | %s/%s (×%s/×%s) | 0 | 1 | | | 0 | 0 |\n",
-			figure(r.perRun(r.FewestCalls)), ratio(float64(r.Calls), float64(r.FewestCalls)),
-			figure(r.LimitP50), figure(r.LimitP99), ratio(r.LagP50, r.LimitP50), ratio(r.LagP99, r.LimitP99))
 	}
-	b.WriteString("\n")
+	fmt.Fprintf(&b, "| *limit* | %s | %s/%s | 0 | 1 | | | 0 | 0 |\n\n",
+		figure(fullPages(first.Runs)), figure(first.LimitP50), figure(first.LimitP99))
 	for _, r := range results {
-		fmt.Fprintf(&b, "%s: %.0f s by the clock in %.0f s; calls took p50 %.0f ms, p99 %.0f ms; the bench was late by %.0f ms at most.\n",
-			r.Contestant, r.ModelSeconds, r.RealSeconds, 1000*r.RoundTripP50, 1000*r.RoundTripP99, 1000*r.LateSeconds)
+		fmt.Fprintf(&b, "- %s: %.0f s by the clock in %.0f s; calls took p50 %.0f ms, p99 %.0f ms by the clock; the bench used %.0f CPU s, "+
+			"and was late by %.0f ms at most; others kept %.1f cores busy.\n",
+			r.Contestant, r.ModelSeconds, r.RealSeconds, 1000*r.RoundTripP50, 1000*r.RoundTripP99, r.BenchCPUSeconds, 1000*r.LateSeconds, r.OtherCores)
 		if i := r.Idle; i != nil {
-			fmt.Fprintf(&b, "Afterwards, in %.0f s by the clock and %.0f s real: %d calls, %d status writes, %.2f CPU s.\n",
+			fmt.Fprintf(&b, "  Afterwards, in %.0f s by the clock and %.0f s real: %d calls, %d status writes, %.2f CPU s.\n",
 				i.ModelSeconds, i.RealSeconds, i.Calls, i.StatusRequests, i.CPUSeconds)
 		}
 	}
@@ -75,6 +70,9 @@ func conditions(s map[string]string) string {
 		s["round-trip"], s["tokens"], s["order"], s["visibility"], s["starts"], s["median"], s["sigma"], s["longest"],
 		s["output"], s["foreign"], s["qps"], s["seed"], s["pace"])
 }
+
+// fullPages is the calls for each run of one who learns everything from full pages.
+func fullPages(runs int) float64 { return float64((runs+pageRows-1)/pageRows) / float64(runs) }
 
 func ratio(value, of float64) string {
 	if of == 0 {

@@ -40,9 +40,12 @@ type Result struct {
 	PeakRSS      int64
 	ModelSeconds float64
 	RealSeconds  float64
-	// LateSeconds is how late the bench itself was at most.
-	LateSeconds float64
-	Idle        *Idle `json:",omitempty"`
+	// LateSeconds is how late the bench itself was at most, and BenchCPUSeconds what it used, emulator and all.
+	LateSeconds     float64
+	BenchCPUSeconds float64
+	// OtherCores is how many processors were busy with neither, the API server included: what disturbs a measurement.
+	OtherCores float64
+	Idle       *Idle `json:",omitempty"`
 }
 
 // Idle is what a contestant did when everything had completed.
