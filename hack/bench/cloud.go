@@ -37,7 +37,7 @@ type cloud struct {
 	mu        sync.Mutex
 	calls     map[string]int
 	throttled int
-	// served times are by the clock, from the arrival of a request to the departure of its answer.
+	// took are by the clock, from the arrival of a request to the departure of its answer.
 	took []time.Duration
 }
 
@@ -45,7 +45,6 @@ type cloud struct {
 type tally struct {
 	calls     map[string]int
 	throttled int
-	took      []time.Duration
 }
 
 func (t tally) total() int {
@@ -131,7 +130,14 @@ func (w *cloud) count(request *http.Request, answer *recording, took time.Durati
 func (w *cloud) tally() tally {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return tally{calls: maps.Clone(w.calls), throttled: w.throttled, took: slices.Sorted(slices.Values(w.took))}
+	return tally{calls: maps.Clone(w.calls), throttled: w.throttled}
+}
+
+// roundTrips are how long all calls took, sorted.
+func (w *cloud) roundTrips() []time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Sorted(slices.Values(w.took))
 }
 
 // recording is an answer that is not sent yet.

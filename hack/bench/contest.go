@@ -151,7 +151,7 @@ func (s *stage) measure(ctx context.Context, who contestant) (Result, error) {
 	}
 	result := s.judge(zero)
 	result.Contestant = who.title
-	result.count(tally)
+	result.count(tally, s.cloud.roundTrips())
 	result.StatusRequests = requests
 	result.CPUSeconds, result.PeakRSS = cost.CPU.Seconds(), cost.PeakRSS
 	result.ModelSeconds, result.RealSeconds = finished.Sub(zero).Seconds(), time.Since(began).Seconds()

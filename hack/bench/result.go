@@ -55,9 +55,9 @@ type Idle struct {
 	CPUSeconds                float64
 }
 
-func (r *Result) count(t tally) {
+func (r *Result) count(t tally, took []time.Duration) {
 	r.Calls, r.CallsByAction, r.Throttled = t.total(), t.calls, t.throttled
-	r.RoundTripP50, r.RoundTripP99 = quantile(t.took, 0.5).Seconds(), quantile(t.took, 0.99).Seconds()
+	r.RoundTripP50, r.RoundTripP99 = quantile(took, 0.5).Seconds(), quantile(took, 0.99).Seconds()
 }
 
 func (r *Result) lags(lags, limits []time.Duration) {
