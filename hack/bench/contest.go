@@ -99,68 +99,74 @@ func (s *stage) start(ctx context.Context, who contestant) (err error) {
 func (s *stage) measure(ctx context.Context, who contestant) (Result, error) {
 	// The minute of the quota begins with the case, whenever that is.
 	zero := s.clock.Now().Truncate(time.Minute).Add(time.Minute)
-	began, own, all := time.Now(), ownCPU(), machineCPU()
-	started := make(chan run, s.c.Runs)
-	var late time.Duration
-
-	parts, within := errgroup.WithContext(ctx)
-	within, finish := context.WithCancel(within)
-	defer finish()
-	watching := make(chan struct{})
-	parts.Go(func() error { return s.observer.watch(within, s.admin, func() { close(watching) }) })
-	select {
-	case <-watching:
-	case <-within.Done():
-		return Result{}, errors.Join(parts.Wait(), ctx.Err())
-	}
-	parts.Go(func() (err error) {
-		late, err = s.cloud.play(within, s.runs, zero, s.c.OutputBytes, started)
-		return ignoreCanceled(err)
-	})
-	for range creators {
-		parts.Go(func() error { return s.create(within, started) })
-	}
-	parts.Go(func() error { return s.tell(within, who, zero) })
-	finished := time.Time{}
-	var tally tally
-	var requests int
-	idle := &Idle{}
-	parts.Go(func() (err error) {
-		defer finish()
-		if err := s.await(within, zero.Add(lastEnd(s.runs)+s.c.Grace)); err != nil {
-			return err
-		}
-		finished = s.clock.Now()
-		tally = s.cloud.tally()
-		if requests, err = statusRequests(within, s.controlPlane.Admin); err != nil {
-			return err
-		}
-		*idle, err = s.idle(within)
-		return err
-	})
-	if err := parts.Wait(); err != nil {
-		return Result{}, err
-	}
-	if ctx.Err() != nil {
-		return Result{}, ctx.Err()
+	result, err := s.conduct(ctx, who, zero)
+	if err != nil {
+		return Result{}, errors.Join(err, ctx.Err())
 	}
 	cost, err := s.child.stop()
 	s.child = nil
 	if err != nil {
 		return Result{}, err
 	}
-	result := s.judge(zero)
-	result.Contestant = who.title
-	result.count(tally, s.cloud.roundTrips())
-	result.StatusRequests = requests
+	result.Case, result.Settings, result.Contestant, result.Runs = s.c.Name(), s.c.Settings(), who.title, s.c.Runs
 	result.CPUSeconds, result.PeakRSS = cost.CPU.Seconds(), cost.PeakRSS
-	result.ModelSeconds, result.RealSeconds = finished.Sub(zero).Seconds(), time.Since(began).Seconds()
-	result.LateSeconds, result.BenchCPUSeconds = late.Seconds(), (ownCPU() - own).Seconds()
-	result.OtherCores = ((machineCPU() - all).Seconds() - result.BenchCPUSeconds - result.CPUSeconds) / result.RealSeconds
-	if s.c.Idle > 0 {
-		result.Idle = idle
-	}
+	result.roundTrips(s.cloud.roundTrips())
+	s.judge(&result, zero)
 	return result, nil
+}
+
+// conduct runs everything that a measurement consists of, until all has completed. It returns what it counted.
+func (s *stage) conduct(ctx context.Context, who contestant, zero time.Time) (Result, error) {
+	var result Result
+	parts, within := errgroup.WithContext(ctx)
+	within, finish := context.WithCancel(within)
+	defer finish()
+	watching, started := make(chan struct{}), make(chan run, s.c.Runs)
+	parts.Go(func() error { return s.observer.watch(within, s.admin, func() { close(watching) }) })
+	parts.Go(func() error {
+		late, err := s.cloud.play(within, s.runs, zero, s.c.OutputBytes, started)
+		result.LateSeconds = late.Seconds()
+		return ignoreCanceled(err)
+	})
+	for range creators {
+		parts.Go(func() error { return s.create(within, started) })
+	}
+	parts.Go(func() error { return s.tell(within, who, zero) })
+	parts.Go(func() (err error) {
+		defer finish()
+		select {
+		case <-watching:
+		case <-within.Done():
+			return within.Err()
+		}
+		if err := sleepUntil(within, s.clock, zero); err != nil {
+			return err
+		}
+		before := s.spend(time.Now())
+		if err := s.await(within, zero.Add(lastEnd(s.runs)+s.c.Grace)); err != nil {
+			return err
+		}
+		result.ModelSeconds = s.clock.Since(zero).Seconds()
+		result.spent(before, s.spend(time.Now()))
+		result.count(s.cloud.tally())
+		if result.StatusRequests, err = statusRequests(within, s.controlPlane.Admin); err != nil {
+			return err
+		}
+		result.Idle, err = s.idle(within)
+		return err
+	})
+	err := parts.Wait()
+	return result, err
+}
+
+// spending is what has been used up at a time.
+type spending struct {
+	at                        time.Time
+	contestant, bench, system time.Duration
+}
+
+func (s *stage) spend(now time.Time) spending {
+	return spending{at: now, contestant: s.child.cpu(), bench: ownCPU(), system: machineCPU()}
 }
 
 // create makes an object for every run that was started, as its pipeline would.
@@ -200,20 +206,20 @@ func (s *stage) await(ctx context.Context, deadline time.Time) error {
 }
 
 // idle watches a contestant that has nothing to do.
-func (s *stage) idle(ctx context.Context) (Idle, error) {
+func (s *stage) idle(ctx context.Context) (*Idle, error) {
 	if s.c.Idle == 0 {
-		return Idle{}, nil
+		return nil, nil
 	}
 	calls, cpu := s.cloud.tally().total(), s.child.cpu()
 	requests, err := statusRequests(ctx, s.controlPlane.Admin)
 	if err != nil {
-		return Idle{}, err
+		return nil, err
 	}
 	began := time.Now()
 	if err := sleepUntil(ctx, s.clock, s.clock.Now().Add(s.c.Idle)); err != nil {
-		return Idle{}, err
+		return nil, err
 	}
-	idle := Idle{
+	idle := &Idle{
 		ModelSeconds: s.c.Idle.Seconds(), RealSeconds: time.Since(began).Seconds(),
 		Calls: s.cloud.tally().total() - calls, CPUSeconds: (s.child.cpu() - cpu).Seconds(),
 	}
@@ -223,15 +229,19 @@ func (s *stage) idle(ctx context.Context) (Idle, error) {
 }
 
 // judge compares what was seen with what has happened.
-func (s *stage) judge(zero time.Time) Result {
+func (s *stage) judge(result *Result, zero time.Time) {
 	s.observer.mu.Lock()
 	defer s.observer.mu.Unlock()
-	result := Result{Case: s.c.Name(), Settings: s.c.Settings(), Runs: s.c.Runs, StatusChanges: s.observer.changes}
-	var lags, limits []time.Duration
+	result.StatusChanges = s.observer.changes
+	var made, lags, limits []time.Duration
 	var spans []span
 	for _, r := range s.runs {
 		seen := s.observer.seen[r.Name]
-		if seen == nil || seen.completed.IsZero() {
+		if seen == nil {
+			continue
+		}
+		made = append(made, seen.made.Sub(zero)-r.Start)
+		if seen.completed.IsZero() {
 			continue
 		}
 		result.Completed++
@@ -245,11 +255,12 @@ func (s *stage) judge(zero time.Time) Result {
 		limits = append(limits, max(r.EndSeen-known, 0)+s.c.RoundTrip)
 		spans = append(spans, span{from: max(r.EndSeen, known), to: max(completed, r.EndSeen)})
 	}
+	slices.Sort(made)
+	result.MadeP99 = quantile(made, 0.99).Seconds()
 	slices.Sort(lags)
 	slices.Sort(limits)
 	result.lags(lags, limits)
 	result.FewestCalls = fewestCalls(spans, pageRows)
-	return result
 }
 
 func (s *stage) tearDown() error {
@@ -279,6 +290,9 @@ func (s *stage) tell(ctx context.Context, who contestant, zero time.Time) error 
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+			if s.clock.Now().Before(zero) {
+				continue
+			}
 			completed, _ := s.observer.progress()
 			t := s.cloud.tally()
 			fmt.Fprintf(os.Stderr, "%s %s: after %s %d of %d completed, %d calls, %d throttled\n", s.c.Name(), who.title,

@@ -40,15 +40,15 @@ func report(to io.Writer, results []Result) error {
 			figure(calls), ratio(calls, first.perRun(first.Calls)), first.Contestant, ratio(calls, r.perRun(r.FewestCalls)),
 			lag, ratio(r.LagP50, r.LimitP50), ratio(r.LagP99, r.LimitP99),
 			r.Throttled, figure(r.perRun(r.StatusRequests)), figure(r.perRun(r.StatusChanges)),
-			figure(1000*r.perCompleted(r.CPUSeconds)), figure(r.cores()),
+			figure(1000*r.perCompleted(r.CPUSeconds)), figure(r.Cores),
 			r.PeakRSS>>20, r.Runs-r.Completed, r.Wrong)
 	}
 	fmt.Fprintf(&b, "| *limit* | %s | %s/%s | 0 | 1 | | | 0 | 0 |\n\n",
 		figure(fullPages(first.Runs)), figure(first.LimitP50), figure(first.LimitP99))
 	for _, r := range results {
 		fmt.Fprintf(&b, "- %s: %.0f s by the clock in %.0f s; calls took p50 %.0f ms, p99 %.0f ms by the clock; the bench used %.0f CPU s, "+
-			"and was late by %.0f ms at most; others kept %.1f cores busy.\n",
-			r.Contestant, r.ModelSeconds, r.RealSeconds, 1000*r.RoundTripP50, 1000*r.RoundTripP99, r.BenchCPUSeconds, 1000*r.LateSeconds, r.OtherCores)
+			"and was late by %.0f ms at most, objects p99 %.0f ms; others kept %.1f cores busy.\n",
+			r.Contestant, r.ModelSeconds, r.RealSeconds, 1000*r.RoundTripP50, 1000*r.RoundTripP99, r.BenchCPUSeconds, 1000*r.LateSeconds, 1000*r.MadeP99, r.OtherCores)
 		if i := r.Idle; i != nil {
 			fmt.Fprintf(&b, "  Afterwards, in %.0f s by the clock and %.0f s real: %d calls, %d status writes, %.2f CPU s.\n",
 				i.ModelSeconds, i.RealSeconds, i.Calls, i.StatusRequests, i.CPUSeconds)

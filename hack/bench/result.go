@@ -36,10 +36,15 @@ type Result struct {
 	// StatusRequests are writes of a status by the API server's count, StatusChanges those that changed an object.
 	StatusRequests, StatusChanges int
 
+	// CPUSeconds are of the whole life of the process. Cores is how many processors it kept busy during the case.
 	CPUSeconds   float64
+	Cores        float64
 	PeakRSS      int64
 	ModelSeconds float64
 	RealSeconds  float64
+	// MadeP99 is how long after the start of a run its object was there, in seconds: what an API server that is too slow
+	// makes of the starts.
+	MadeP99 float64
 	// LateSeconds is how late the bench itself was at most, and BenchCPUSeconds what it used, emulator and all.
 	LateSeconds     float64
 	BenchCPUSeconds float64
@@ -55,9 +60,19 @@ type Idle struct {
 	CPUSeconds                float64
 }
 
-func (r *Result) count(t tally, took []time.Duration) {
+func (r *Result) count(t tally) {
 	r.Calls, r.CallsByAction, r.Throttled = t.total(), t.calls, t.throttled
+}
+
+func (r *Result) roundTrips(took []time.Duration) {
 	r.RoundTripP50, r.RoundTripP99 = quantile(took, 0.5).Seconds(), quantile(took, 0.99).Seconds()
+}
+
+func (r *Result) spent(before, after spending) {
+	r.RealSeconds = after.at.Sub(before.at).Seconds()
+	contestant, bench := (after.contestant - before.contestant).Seconds(), (after.bench - before.bench).Seconds()
+	r.Cores, r.BenchCPUSeconds = contestant/r.RealSeconds, bench
+	r.OtherCores = ((after.system - before.system).Seconds() - contestant - bench) / r.RealSeconds
 }
 
 func (r *Result) lags(lags, limits []time.Duration) {
@@ -77,6 +92,3 @@ func (r *Result) perCompleted(value float64) float64 {
 	}
 	return value / float64(r.Completed)
 }
-
-// cores is how many processors it kept busy, on average.
-func (r *Result) cores() float64 { return r.CPUSeconds / r.RealSeconds }
