@@ -93,7 +93,7 @@ func (c *child) ready(ctx context.Context) error {
 
 func (c *child) died() error {
 	said, _ := os.ReadFile(c.log)
-	return fmt.Errorf("the contestant ended early (%v):\n%s", c.failure, said[max(0, len(said)-4000):])
+	return errors.Join(fmt.Errorf("the contestant ended early:\n%s", said[max(0, len(said)-4000):]), c.failure)
 }
 
 // cpu is what it has used so far; 0 where the system does not tell.

@@ -20,12 +20,13 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
-	defer stop()
-	os.Exit(status(ctx, os.Args[1:]))
+	os.Exit(status(os.Args[1:]))
 }
 
-func status(ctx context.Context, args []string) int {
+// status is the exit status.
+func status(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
+	defer stop()
 	err := dispatch(ctx, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

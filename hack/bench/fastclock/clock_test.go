@@ -11,7 +11,7 @@ import (
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/hack/bench/fastclock"
 )
 
-func pace(t testing.TB, text string) fastclock.Pace {
+func pace(t *testing.T, text string) fastclock.Pace {
 	t.Helper()
 	p, err := fastclock.ParsePace(text)
 	if err != nil {

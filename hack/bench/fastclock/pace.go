@@ -78,30 +78,30 @@ func (p Pace) IsReal() bool {
 }
 
 // ahead is what the clock has run through once real time has passed since its origin.
-func (p Pace) ahead(real time.Duration) time.Duration {
+func (p Pace) ahead(elapsed time.Duration) time.Duration {
 	var passed time.Duration
 	for _, s := range p {
-		through := time.Duration(math.Floor(float64(real) * s.Scale))
+		through := time.Duration(math.Floor(float64(elapsed) * s.Scale))
 		if s.For == 0 || through < s.For {
 			return passed + through
 		}
 		passed += s.For
-		real -= s.takes(s.For)
+		elapsed -= s.takes(s.For)
 	}
-	return passed + real
+	return passed + elapsed
 }
 
 // takes is the real time until the clock has run through d since its origin. Rounded up: nothing is due early.
 func (p Pace) takes(d time.Duration) time.Duration {
-	var real time.Duration
+	var elapsed time.Duration
 	for _, s := range p {
 		if s.For == 0 || d < s.For {
-			return real + s.takes(d)
+			return elapsed + s.takes(d)
 		}
-		real += s.takes(s.For)
+		elapsed += s.takes(s.For)
 		d -= s.For
 	}
-	return real + d
+	return elapsed + d
 }
 
 func (s Stretch) takes(d time.Duration) time.Duration {
