@@ -28,6 +28,7 @@ type contestant struct {
 // contestants in the order of the tables.
 var contestants = []contestant{
 	{"naive", "naive", runNaive},
+	{"singly", "ours, asking singly", runOurs(func(o *app.Options) { o.AskSingly = true })},
 	{"full", "ours", runOurs(func(*app.Options) {})},
 }
 
