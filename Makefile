@@ -76,6 +76,11 @@ bench-scale: $(ASSETS_READY) ## The figures of the README: the operator beside a
 fuzz: ## Every fuzz target for FUZZTIME (10s); what fails is kept as a test
 	@hack/fuzz.sh
 
+.PHONY: soak
+soak: build $(ASSETS_READY) ## Half an hour of runs and faults: memory and goroutines must not grow (ARGS=--duration=2h)
+	@$(GO_BUILD) -o $(BIN)/soak ./hack/soak
+	@KUBEBUILDER_ASSETS=$(ASSETS) exec $(BIN)/soak $(ARGS)
+
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## golangci-lint with kube-api-linter, and that generated files are up to date
 	$(BIN)/golangci-lint run
