@@ -15,6 +15,7 @@ import (
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/ecs"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -149,6 +150,8 @@ func (s *soak) submit(ctx context.Context) error {
 		instances = append(instances, fmt.Sprintf("i-emulator%010d", n+1))
 	}
 	request.InstanceId = &instances
+	// None of them takes as long: a time-out would be a failure.
+	request.Timeout = requests.NewInteger(600)
 	run, err := s.ecs.RunCommand(request)
 	if err != nil {
 		return err

@@ -69,14 +69,16 @@ func (a *attempt) ask(ctx context.Context) (r result) {
 	query := a.question.query
 	query.IncludeHistory = a.history
 	metered := &meteredAPI{api: session, bucket: b.bucket, clock: p.options.Clock}
-	options := cloudassistant.WalkOptions{MaxPages: p.options.MaxPages, MaxBytes: p.options.MaxBytes, Clock: p.options.Clock}
+	options := cloudassistant.WalkOptions{
+		MaxResults: p.options.pageRows, MaxPages: p.options.MaxPages, MaxBytes: p.options.MaxBytes, Clock: p.options.Clock,
+	}
 	if a.past != nil {
 		options.Enough = a.past.enough
 	}
 	answer, err := cloudassistant.Walk(ctx, metered, query, options)
 	switch {
 	case err == nil:
-		dropPartialOutput(answer)
+		dropPartialOutput(answer.Records)
 		if a.past != nil && !answer.Complete {
 			answer = joinHistory(answer, a.known)
 		}
@@ -94,9 +96,9 @@ func (a *attempt) ask(ctx context.Context) (r result) {
 
 // dropPartialOutput forgets what commands have printed so far. Nobody shows it before they end, and it would fill
 // the memory: 100 instances of a chatty run hold 2.4 MB.
-func dropPartialOutput(answer *cloudassistant.Answer) {
-	for i := range answer.Records {
-		if record := &answer.Records[i]; record.InvocationStatus.Outcome() == cloudassistant.OutcomeRunning {
+func dropPartialOutput(records []cloudassistant.Record) {
+	for i := range records {
+		if record := &records[i]; record.InvocationStatus.Outcome() == cloudassistant.OutcomeRunning {
 			record.Output = nil
 		}
 	}
@@ -124,7 +126,9 @@ func (a *attempt) settle(ctx context.Context, r result, differs, moved bool) []O
 		}
 		return q.answeredHistory(r.answer)
 	case r.answer != nil:
-		return q.answeredLive(r.answer, differs, moved, now, jitter)
+		owners := q.answeredLive(r.answer, differs, moved, now, jitter)
+		q.settled = r.answer.Complete && r.answer.StartedAt.Sub(q.bornAt()) >= settledAge
+		return append(owners, q.lane.believe(now)...)
 	case r.err != nil && a.history:
 		return q.failedHistory(r.err, a.began, now, jitter)
 	case r.err != nil:

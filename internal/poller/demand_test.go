@@ -170,7 +170,7 @@ func TestDemandDoesNotPassAPause(t *testing.T) {
 // A demand that got no further than the paused bucket is not used up.
 func TestDemandOutlivesAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, Options{Burst: 1, QPS: 0.1, Jitter: func() float64 { return 0 }}, func(c call) reply {
+		w := newWorld(t, Options{AskSingly: true, Burst: 1, QPS: 0.1, Jitter: func() float64 { return 0 }}, func(c call) reply {
 			if c.query.InvokeID == "t-1" {
 				return reply{err: failureOf(cloudassistant.ClassDenied)}
 			}

@@ -110,7 +110,7 @@ func (p *Poller) Watch(owner Owner, w Watch) Snapshot {
 		}
 		q.join(i)
 		if len(q.interests) == 1 {
-			q.await(q.surveyed() && q.lane.surveying() && !q.lane.newcomers.AllowN(now, 1))
+			q.await(q.surveyed() && q.lane.surveying() && q.lane.surveyFailures == 0 && !q.lane.newcomers.AllowN(now, 1))
 		}
 		q.want(i, w, b, now)
 		q.lane.plan(q)

@@ -106,7 +106,7 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 		switch {
 		case next == nil:
 			l.startSurvey(ctx, now)
-		case l.survey != nil && next.covered():
+		case l.survey != nil && now.Sub(l.survey.moved) < stalled && next.covered():
 			// The survey is about to tell of it, or will miss it.
 			next.coveredUntil = now.Add(l.roundEstimate())
 			l.plan(next)
@@ -126,7 +126,7 @@ func (l *lane) nextDue(now time.Time) (q *question, due time.Time, found bool) {
 	if q != nil {
 		due = q.due
 	}
-	if l.surveyable() && l.survey == nil && (q == nil || !l.nextSurvey.After(due)) {
+	if l.surveying() && l.survey == nil && (q == nil || !l.nextSurvey.After(due)) {
 		return nil, l.nextSurvey, true
 	}
 	return q, due, q != nil

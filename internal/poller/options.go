@@ -34,6 +34,8 @@ type Options struct {
 	// called from any goroutine, without locks, and must not block. A call that has begun when the owner is
 	// forgotten still ends.
 	Notify func(Owner)
+	// pageRows is how many rows a page holds at most, 50 by default; smaller in tests, which have few rows.
+	pageRows int
 }
 
 func (o Options) withDefaults() Options {
@@ -52,6 +54,7 @@ func (o Options) withDefaults() Options {
 	o.DefaultMaxInterval = cmp.Or(o.DefaultMaxInterval, time.Minute)
 	o.MaxPages = cmp.Or(o.MaxPages, 40)
 	o.MaxBytes = cmp.Or(o.MaxBytes, 32<<20)
+	o.pageRows = cmp.Or(o.pageRows, maxPageRows)
 	o.Concurrency = cmp.Or(o.Concurrency, 4)
 	return o
 }

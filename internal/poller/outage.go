@@ -52,7 +52,7 @@ func (l *lane) passed(now time.Time) {
 	}
 	// A survey tells of most, sooner and for less.
 	from := now
-	if l.surveyable() && l.survey == nil {
+	if l.surveying() && l.survey == nil {
 		l.nextSurvey = now
 		from = now.Add(l.roundEstimate())
 	}

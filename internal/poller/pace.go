@@ -35,17 +35,19 @@ const (
 	sweepAtLeast = time.Minute
 	// rounds of coverage: how many surveys may miss a run that goes on until it is asked about by itself.
 	coverage = 3
+	// coveredAtMost is how long a run is left to surveys that do not see it: they can take long, under a low quota.
+	coveredAtMost = 10 * time.Minute
+	// stalled is how long a survey may stand still until runs are not left to it any more.
+	stalled = 15 * time.Second
+	// bytesPerSecond is what surveys may read: pages of running commands carry all that these have printed, up to 1.6 MB,
+	// and are read again every round.
+	bytesPerSecond = 1 << 20
 	// singlesAtOnce is how many runs that a survey misses may always be asked about by themselves.
 	singlesAtOnce = 25
-	// trustFrom is how often a list must have shown all rows of a run before it is believed to.
-	trustFrom = 20
 	// harvestOnly is how long a run may go unseen where only the ended are looked through.
 	harvestOnly = 2 * time.Minute
 	// unmeasured is after how long a survey that did not pay is tried again.
 	unmeasured = 5 * time.Minute
-	// outOfOrder is by how much the starts of two rows may be out of order before the list counts as not sorted: a
-	// command can wait a minute for its delivery.
-	outOfOrder = 2 * time.Minute
 )
 
 // spareInterval is the time from an answer about a run to the next call, where few are asked about one by one.

@@ -110,7 +110,9 @@ type knowledge struct {
 	sought bool
 	// missedAt is when a survey first missed it without its being asked about since; zero if none did.
 	missedAt time.Time
-	// glimpse is what a survey has seen of a run that ended before anything was known of it.
+	// settled says that live has all rows of the run: when they were last asked for by themselves they all were there.
+	settled bool
+	// glimpse is what a survey has seen of the end of a run, which is not believed yet; nil if it is.
 	glimpse *cloudassistant.Answer
 
 	history *cloudassistant.Answer

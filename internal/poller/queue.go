@@ -11,8 +11,8 @@ import (
 // turns, so that one with thousands of runs does not keep another with three waiting.
 type queue struct {
 	tenants map[string]*tenantQueue
-	// turn is the count of turns of the tenant that was served last. Whoever comes new starts there, and gets nothing
-	// for the time when it wanted nothing.
+	// turn is how many turns everybody has had by now: whoever has had fewer, because it wanted nothing for a while,
+	// counts as having had so many.
 	turn int
 }
 
@@ -30,7 +30,7 @@ func (q *queue) put(question *question) {
 		if q.tenants == nil {
 			q.tenants = map[string]*tenantQueue{}
 		}
-		t = &tenantQueue{turns: q.turn}
+		t = &tenantQueue{}
 		q.tenants[question.tenant] = t
 	}
 	if question.index < 0 {
@@ -42,13 +42,8 @@ func (q *queue) put(question *question) {
 
 // remove takes a question out, if it is in.
 func (q *queue) remove(question *question) {
-	if question.index < 0 {
-		return
-	}
-	t := q.tenants[question.tenant]
-	heap.Remove(&t.heap, question.index)
-	if len(t.heap) == 0 {
-		delete(q.tenants, question.tenant)
+	if question.index >= 0 {
+		heap.Remove(&q.tenants[question.tenant].heap, question.index)
 	}
 }
 
@@ -56,16 +51,28 @@ func (q *queue) remove(question *question) {
 // else what is due first; nil if there is nothing at all.
 func (q *queue) next(now time.Time) *question {
 	var first *question
-	var served *tenantQueue
-	for _, t := range q.tenants {
-		top := t.heap[0]
-		due := !top.due.After(now)
-		switch {
-		case due && (served == nil || t.turns < served.turns || t.turns == served.turns && top.due.Before(first.due)):
-			first, served = top, t
-		case served == nil && (first == nil || top.due.Before(first.due)):
-			first = top
+	due, fewest := false, 0
+	for name, t := range q.tenants {
+		if len(t.heap) == 0 {
+			if t.turns <= q.turn {
+				delete(q.tenants, name)
+			}
+			continue
 		}
+		top, turns := t.heap[0], max(t.turns, q.turn)
+		isDue := !top.due.After(now)
+		switch {
+		case first == nil || isDue && !due:
+		case isDue != due:
+			continue
+		case due && turns != fewest:
+			if turns > fewest {
+				continue
+			}
+		case !top.due.Before(first.due):
+			continue
+		}
+		first, due, fewest = top, isDue, turns
 	}
 	return first
 }
@@ -73,8 +80,8 @@ func (q *queue) next(now time.Time) *question {
 // take takes a question out because it is asked, which is a turn of its tenant.
 func (q *queue) take(question *question) {
 	t := q.tenants[question.tenant]
-	t.turns = max(t.turns, q.turn) + 1
-	q.turn = t.turns - 1
+	q.turn = max(t.turns, q.turn)
+	t.turns = q.turn + 1
 	q.remove(question)
 }
 

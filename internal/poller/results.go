@@ -19,11 +19,7 @@ func (q *question) answeredLive(answer *cloudassistant.Answer, differs, moved bo
 		i.shownTrouble = false
 	}
 
-	trusted := q.lane.trusted
-	q.learn(answer)
-	if trusted < trustFrom && q.lane.trusted == trustFrom {
-		owners = append(owners, q.lane.believe(now)...)
-	}
+	q.learn(answer, now)
 	if q.unfinished() && !goesOn(answer.Records) {
 		q.lane.ends++
 	}
@@ -37,12 +33,12 @@ func (q *question) answeredLive(answer *cloudassistant.Answer, differs, moved bo
 	if moved {
 		q.historyStale, q.staleSince = true, now
 	}
-	q.live = answer
+	q.live, q.glimpse = answer, nil
 	q.answered = q.answered.after(now, kind, jitter)
 	q.failure, q.failed, q.forced = nil, plan{}, false
 	q.await(false)
 	q.sought, q.coveredUntil, q.missedAt = false, time.Time{}, time.Time{}
-	if q.surveyed() && q.unfinished() && q.lane.surveying() {
+	if q.surveyed() && q.unfinished() && q.lane.covering() {
 		q.coveredUntil = q.lane.coveredUntil(now)
 	}
 	return owners

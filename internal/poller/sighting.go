@@ -1,7 +1,6 @@
 package poller
 
 import (
-	"math"
 	"slices"
 	"time"
 
@@ -23,72 +22,86 @@ const (
 )
 
 // sight takes rows of a run in that a survey has met, on a page that was asked for at began. rows are all that it has
-// met so far. What goes on is a fact, and so is an end if no known row is missing; it is never concluded from rows of
-// a run that nothing was known of, because a filtered list may lack the others.
+// met so far; whole says that they stand together, with others on both sides. What goes on is a fact. That all rows
+// given have ended is the end only if there are no others: because all were there when the run was last asked about by
+// itself, because there can be but one, or because lists are believed to keep them together.
 func (q *question) sight(rows []cloudassistant.Record, whole bool, began, now time.Time, jitter float64) (sighting, []Owner) {
 	rows = q.asked(rows)
 	if len(rows) == 0 || q.attempt != nil {
 		return sightNothing, nil
 	}
-	var known []cloudassistant.Record
-	complete := false
-	if q.live != nil {
-		known, complete = q.live.Records, q.live.Complete
-		if q.live.StartedAt.After(began) {
-			return sightNothing, nil
-		}
+	if q.live != nil && q.live.StartedAt.After(began) {
+		return sightNothing, nil
 	}
-	answer := &cloudassistant.Answer{StartedAt: began, EndedAt: now, Pages: 1}
-	what := sightGoesOn
+	known := q.known()
+	answer := &cloudassistant.Answer{Records: rows, StartedAt: began, EndedAt: now, Pages: 1, Complete: true}
 	switch {
 	case goesOn(rows):
-		answer.Records, answer.Complete = mergeRows(known, rows), complete
-	case covers(rows, known) || known == nil && whole && q.lane.trusted >= trustFrom:
-		what, answer.Records, answer.Complete = sightEnded, rows, true
-	case known == nil && whole && q.lane.trusted >= 0:
-		answer.Records, answer.Complete = rows, true
+		answer.Records, answer.Complete = mergeRows(known, rows), q.live != nil && q.live.Complete
+		return sightGoesOn, q.sighted(answer, now, jitter)
+	case known != nil && !covers(rows, known):
+		return sightDoubtful, nil
+	case known != nil && q.settled, q.key.instanceID != "" && alone(rows), whole && q.lane.trust.believes(now):
+		return sightEnded, q.sighted(answer, now, jitter)
+	case whole && !now.Before(q.lane.trust.wrongUntil):
 		q.glimpse = answer
-		return sightDoubtful, nil
-	default:
-		return sightDoubtful, nil
 	}
-	dropPartialOutput(answer)
+	return sightDoubtful, nil
+}
+
+// alone says that the instance of the rows has no others: only containers give it several.
+func alone(rows []cloudassistant.Record) bool {
+	return len(rows) == 1 && rows[0].ContainerID == "" && rows[0].ContainerName == ""
+}
+
+// learn compares what a survey has shown of a run with the answer about it alone: only a lane whose lists were right so
+// far believes them. A run may have grown since, or its rows be gone.
+func (q *question) learn(answer *cloudassistant.Answer, now time.Time) {
+	switch {
+	case q.glimpse == nil || !answer.Complete || len(answer.Records) == 0:
+	case covers(q.glimpse.Records, answer.Records):
+		q.lane.trust.right++
+	case q.glimpse.StartedAt.Sub(q.bornAt()) >= settledAge:
+		q.lane.trust.wrong(now)
+	}
+}
+
+// believe takes in what surveys have shown of the ends of runs, once lists have turned out to be right, and returns the
+// owners to tell.
+func (l *lane) believe(now time.Time) (owners []Owner) {
+	before := l.trust.believed
+	l.trust.believed = l.trust.believes(now)
+	if before || !l.trust.believed {
+		return nil
+	}
+	for _, q := range l.questions {
+		glimpse := q.glimpse
+		if glimpse == nil || q.attempt != nil || len(q.interests) == 0 || q.known() != nil && !covers(glimpse.Records, q.known()) {
+			continue
+		}
+		owners = append(owners, q.sighted(glimpse, now, l.poller.options.Jitter())...)
+		l.plan(q)
+	}
+	return owners
+}
+
+// known are the rows that are known; nil if there are none.
+func (q *question) known() []cloudassistant.Record {
+	if q.live == nil || len(q.live.Records) == 0 {
+		return nil
+	}
+	return q.live.Records
+}
+
+// sighted takes in what a survey has seen as the answer.
+func (q *question) sighted(answer *cloudassistant.Answer, now time.Time, jitter float64) []Owner {
+	known := q.known()
 	differs := q.live == nil || q.live.Complete != answer.Complete || changed(known, answer.Records)
 	if !differs {
 		answer.Records = known
 	}
 	moved := differs && progressed(known, answer.Records)
-	return what, q.answeredLive(answer, differs, moved, now, jitter)
-}
-
-// learn compares what a survey has shown of a run with the answer about it alone: only a lane whose lists were right so
-// far believes them of runs that nothing else is known of.
-func (q *question) learn(answer *cloudassistant.Answer) {
-	if q.glimpse == nil || q.glimpse == answer || !answer.Complete {
-		return
-	}
-	if covers(q.glimpse.Records, answer.Records) {
-		q.lane.trusted++
-	} else {
-		q.lane.trusted = math.MinInt
-	}
-	q.glimpse = nil
-}
-
-// believe takes in what surveys have shown of runs that ended before anything was known of them, if lists turned out to
-// be right, and returns the owners to tell.
-func (l *lane) believe(now time.Time) (owners []Owner) {
-	if l.trusted < trustFrom {
-		return nil
-	}
-	for _, q := range l.questions {
-		if glimpse := q.glimpse; glimpse != nil && q.live == nil && q.attempt == nil && len(q.interests) > 0 {
-			q.glimpse = nil
-			owners = append(owners, q.answeredLive(glimpse, true, true, now, l.poller.options.Jitter())...)
-			l.plan(q)
-		}
-	}
-	return owners
+	return q.answeredLive(answer, differs, moved, now, jitter)
 }
 
 // asked leaves out rows of other instances than asked for.
@@ -129,4 +142,12 @@ func (q *question) startedAt() time.Time {
 		}
 	}
 	return started
+}
+
+// bornAt is the earliest time at which the run is known to have existed.
+func (q *question) bornAt() time.Time {
+	if began := q.startedAt(); !began.IsZero() && began.Before(q.since) {
+		return began
+	}
+	return q.since
 }

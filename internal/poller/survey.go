@@ -23,12 +23,17 @@ type survey struct {
 	runs int
 
 	api *meteredAPI
-	// pages is the number of those asked for.
+	// pages is the number of those asked for, and bytes what they came to.
 	pages int
+	bytes int64
+	// moved is when it last got on. The Poller's lock guards it.
+	moved time.Time
 	// sought are the questions that need an answer of their own, or all their rows.
 	sought map[*question]bool
 	// met are the rows that the walk under way has met of runs of which it has not met all.
 	met map[string][]cloudassistant.Record
+	// listing is all that it has met.
+	listing *listing
 }
 
 // run is one round.
@@ -75,7 +80,7 @@ func (s *survey) choose() surveyPlan {
 	now := l.poller.options.Clock.Now()
 	return choose(surveyCosts{
 		runs: l.runs, awaiting: l.awaiting, unfinished: l.unfinishedNow(), ended: l.endedPages,
-		departures: l.departures(now), ordered: !l.unordered, measured: !l.swept.IsZero(),
+		departures: l.departures(now), ordered: !l.trust.unordered, measured: !l.swept.IsZero(),
 		overdue: now.Sub(l.swept) >= l.sweepEvery(),
 	})
 }
@@ -218,17 +223,19 @@ func (s *survey) askForTheRest() {
 			rest = append(rest, q)
 		}
 	}
+	for _, q := range rest {
+		if q.missedAt.IsZero() {
+			q.missedAt = now
+		}
+	}
 	slices.SortFunc(rest, func(a, b *question) int { return cmp.Or(a.missedAt.Compare(b.missedAt), a.due.Compare(b.due)) })
 	takeTurns(rest)
 	most := max(singlesAtOnce, s.pages, l.endedPages/2)
 	for n, q := range rest {
-		if q.missedAt.IsZero() {
-			q.missedAt = now
-		}
 		if n < most {
 			q.sought = true
 			q.await(false)
-		} else {
+		} else if q.surveyed() {
 			q.coveredUntil = l.coveredUntil(now)
 		}
 		l.plan(q)
@@ -237,6 +244,7 @@ func (s *survey) askForTheRest() {
 
 // harvest looks through the ended, down to the begin of the oldest run that is watched.
 func (s *survey) harvest(ctx context.Context) error {
+	defer s.askForTheRest()
 	l := s.lane
 	p := l.poller
 	p.mu.Lock()
@@ -280,17 +288,18 @@ type seen struct {
 // were, and whether that was the whole list. What a page fails with is tried again, for a walk is long and a failure
 // short; what a page told stays told.
 func (s *survey) walk(ctx context.Context, list list, visit func(page []cloudassistant.Record, seen seen) bool) (pages int, whole bool, err error) {
-	s.met = map[string][]cloudassistant.Record{}
+	s.met, s.listing = map[string][]cloudassistant.Record{}, newListing()
 	query := list.query(s.lane.key.regionID)
 	query.ContentEncoding = cloudassistant.EncodingBase64
-	paging := cloudassistant.Paging{MaxResults: pageRows}
+	paging := cloudassistant.Paging{MaxResults: s.lane.poller.options.pageRows}
 	restarts := 0
-	var newest time.Time
+	tokens := map[string]bool{}
 	for {
 		page, began, err := s.page(ctx, query, paging)
 		if cloudassistant.ClassOf(err) == cloudassistant.ClassTokenExpired && restarts < maxRestarts {
 			restarts++
 			paging.NextToken = ""
+			s.met, s.listing = map[string][]cloudassistant.Record{}, newListing()
 			continue
 		}
 		if err != nil {
@@ -298,22 +307,23 @@ func (s *survey) walk(ctx context.Context, list list, visit func(page []cloudass
 		}
 		pages++
 		s.pages++
-		newest = s.checkOrder(page.Records, newest)
+		s.bytes += page.Bytes
 		told := s.take(page, paging.NextToken == "", began)
 		more := visit(page.Records, told)
-		if page.NextToken == "" || page.NextToken == paging.NextToken {
-			return pages, page.NextToken == "", nil
+		if page.NextToken == "" {
+			return pages, true, nil
 		}
-		if !more || pages >= maxSurveyPages {
+		if !more || pages >= maxSurveyPages || tokens[page.NextToken] {
 			return pages, false, nil
 		}
+		tokens[page.NextToken] = true
 		paging.NextToken = page.NextToken
 	}
 }
 
 const (
-	// pageRows is how many rows a page holds at most.
-	pageRows = 50
+	// maxPageRows is how many rows the API gives on a page at most.
+	maxPageRows = 50
 	// maxSurveyPages is all that the API keeps in a region, by the larger of its statements.
 	maxSurveyPages = 2000
 	// maxRestarts bounds the walks begun anew after an expired page token.
@@ -338,6 +348,9 @@ func (s *survey) page(ctx context.Context, query cloudassistant.Query, paging cl
 			if err := s.api.bucket.rest(ctx); err != nil {
 				return nil, time.Time{}, err
 			}
+			s.lane.poller.mu.Lock()
+			s.moved = clock.Now()
+			s.lane.poller.mu.Unlock()
 			continue
 		case cloudassistant.ClassOf(err) != cloudassistant.ClassUnavailable || failures == pageTries-1:
 			return nil, time.Time{}, err
@@ -349,28 +362,6 @@ func (s *survey) page(ctx context.Context, query cloudassistant.Query, paging cl
 			return nil, time.Time{}, ctx.Err()
 		}
 	}
-}
-
-// checkOrder notes if the list is not sorted by the begin of its runs, newest first, which is nowhere promised.
-func (s *survey) checkOrder(page []cloudassistant.Record, newest time.Time) (last time.Time) {
-	last = newest
-	inverted := false
-	for i := range page {
-		at := page[i].StartTime
-		if at.IsZero() {
-			continue
-		}
-		inverted = inverted || !last.IsZero() && at.After(last.Add(outOfOrder))
-		if last.IsZero() || at.Before(last) {
-			last = at
-		}
-	}
-	if inverted {
-		s.lane.poller.mu.Lock()
-		defer s.lane.poller.mu.Unlock()
-		s.lane.unordered = true
-	}
-	return last
 }
 
 // take takes the rows of a page in and tells the owners of what is news to them.
@@ -385,17 +376,21 @@ func (s *survey) take(page *cloudassistant.Page, first bool, began time.Time) se
 func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, began time.Time) (owners []Owner, told seen) {
 	l := s.lane
 	p := l.poller
+	dropPartialOutput(page)
 	order, rows := runsOf(page)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.options.Clock.Now()
 	l.passed(now)
+	s.moved = now
+	s.listing.add(page, &l.trust, now)
+	owners = l.believe(now)
 	for _, id := range order {
 		questions := l.byRun[id]
 		if len(questions) == 0 {
 			continue
 		}
-		all, isWhole := rows[id], whole[id] && !s.lane.unordered
+		all, isWhole := rows[id], whole[id] && !s.lane.trust.unordered
 		if before := s.met[id]; before != nil {
 			all, isWhole = mergeRows(before, all), false
 		}
@@ -412,6 +407,8 @@ func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, beg
 			case sightDoubtful:
 				s.sought[q] = true
 				continue
+			case sightGoesOn:
+				delete(s.sought, q)
 			case sightEnded:
 				if s.sought[q] {
 					delete(s.sought, q)
@@ -436,16 +433,17 @@ func (s *survey) end(ctx context.Context, err error) {
 	now := p.options.Clock.Now()
 	l.took, l.watched = now.Sub(s.began), l.watching(now)
 	l.endedPages = l.depth.now(l.watched.oldest)
-	if err != nil && ctx.Err() == nil {
+	failed := err != nil && ctx.Err() == nil
+	if failed {
 		l.surveyFailed(asError(err), now)
 		l.failed(nil, asError(err), s.began, now)
 	} else {
-		l.surveyFailures = 0
-		l.nextSurvey = s.began.Add(l.interval())
+		l.surveyFailures, l.refusals = 0, 0
+		l.nextSurvey = s.began.Add(max(l.interval(), time.Duration(float64(s.bytes)/bytesPerSecond*float64(time.Second))))
 	}
 	l.standDown()
 	for _, q := range l.questions {
-		if q.awaits && q.since.Before(s.began) && q.missedAt.IsZero() {
+		if q.awaits && (failed || q.since.Before(s.began) && q.missedAt.IsZero()) {
 			q.await(false)
 			l.plan(q)
 		}
@@ -461,7 +459,8 @@ func (l *lane) surveyFailed(err *cloudassistant.Error, now time.Time) {
 	l.surveyFailures++
 	if kind == outcomeDenied || kind == outcomeInvalid {
 		wait = roundAtLeast
-		if l.surveyFailures > 1 {
+		l.refusals++
+		if l.refusals > 1 {
 			l.refusedUntil = now.Add(retries[outcomeDenied].most)
 		}
 	}

@@ -23,9 +23,10 @@ type surveys struct {
 	nextSurvey time.Time
 	// took is how long the latest one took.
 	took time.Duration
-	// surveyFailures counts those that failed since the latest that did not. refusedUntil is until when none is begun
-	// because lists of everything are refused.
+	// surveyFailures counts those that failed since the latest that did not, and refusals those of them that were refused.
+	// refusedUntil is until when none is begun because lists of everything are.
 	surveyFailures int
+	refusals       int
 	refusedUntil   time.Time
 
 	// unfinishedRows is the length of the list of the unfinished as last measured, at the time swept, when so many runs
@@ -43,10 +44,7 @@ type surveys struct {
 	ends      int
 	endsSince time.Time
 	endRate   float64
-	// unordered says that lists are not sorted by the begin of runs.
-	unordered bool
-	// trusted counts how often lists were right about the rows of a run; very negative once they were not.
-	trusted int
+	trust     trust
 	// turn goes through the shorter lists of the ended.
 	turn int
 }
@@ -93,7 +91,7 @@ func (l *lane) count(q *question) {
 
 // standDown gives all questions back to their own schedules, unless surveys go on standing in for these.
 func (l *lane) standDown() {
-	if l.surveying() {
+	if l.covering() {
 		return
 	}
 	for _, q := range l.questions {
@@ -105,11 +103,8 @@ func (l *lane) standDown() {
 	}
 }
 
-// surveying says whether surveys stand in for the schedules of single runs: they pay, and the latest did not fail.
-func (l *lane) surveying() bool { return l.surveyFailures == 0 && l.surveyable() }
-
-// surveyable says whether surveys are worth a try.
-func (l *lane) surveyable() bool {
+// surveying says whether the lane's runs are asked about together.
+func (l *lane) surveying() bool {
 	now := l.poller.options.Clock.Now()
 	switch {
 	case l.poller.options.AskSingly || l.runs < surveyFrom || now.Before(l.refusedUntil):
@@ -117,7 +112,7 @@ func (l *lane) surveyable() bool {
 	case l.swept.IsZero() || now.Sub(l.swept) > unmeasured || pays(l.unfinishedNow(), l.runs):
 		return true
 	}
-	return !l.unordered && pays(l.endedPages+1, l.runs)
+	return !l.trust.unordered && pays(l.endedPages+1, l.runs)
 }
 
 // measured takes in how many rows the list of the unfinished had. One that was not listed whole goes on longer than it
@@ -126,7 +121,7 @@ func (l *lane) measured(rows int, whole bool, began time.Time) {
 	l.poller.mu.Lock()
 	defer l.poller.mu.Unlock()
 	if !whole {
-		rows = max(rows, l.runs*pageRows)
+		rows = max(rows, l.runs*l.poller.options.pageRows)
 	}
 	l.unfinishedRows, l.swept, l.sweptRuns = rows, began, l.runs
 }
@@ -140,7 +135,7 @@ func (l *lane) departures(now time.Time) int {
 // startSurvey begins a round.
 func (l *lane) startSurvey(ctx context.Context, now time.Time) {
 	ctx, cancel := context.WithCancel(ctx)
-	l.survey = &survey{lane: l, cancel: cancel, began: now, runs: l.runs, sought: map[*question]bool{}}
+	l.survey = &survey{lane: l, cancel: cancel, began: now, moved: now, runs: l.runs, sought: map[*question]bool{}}
 	s := l.survey
 	if elapsed := now.Sub(l.endsSince).Seconds(); !l.endsSince.IsZero() && elapsed > 0 {
 		l.endRate = (l.endRate + float64(l.ends)/elapsed) / 2
@@ -179,11 +174,7 @@ func (l *lane) watching(now time.Time) (w watched) {
 
 // spare is the longest that a question needs to wait where there is rate to spare.
 func (l *lane) spare(q *question) time.Duration {
-	began := q.startedAt()
-	if began.IsZero() || began.After(q.since) {
-		began = q.since
-	}
-	return spareInterval(len(l.questions), l.poller.options.Clock.Now().Sub(began), l.perSecond())
+	return spareInterval(len(l.questions), l.poller.options.Clock.Now().Sub(q.bornAt()), l.perSecond())
 }
 
 // interval is the time from the begin of the latest round to the next.
@@ -196,13 +187,16 @@ func (l *lane) interval() time.Duration {
 	return min(max(interval, l.watched.least), max(l.watched.most, roundAtLeast))
 }
 
+// covering says whether runs are left to surveys: not while these fail, which a single one may.
+func (l *lane) covering() bool { return l.surveying() && l.surveyFailures < 2 && l.refusals == 0 }
+
 // coveredUntil is until when a run that goes on, as was just seen, is left to surveys.
 func (l *lane) coveredUntil(now time.Time) time.Time {
 	safety := l.sweepEvery()
 	if !pays(l.unfinishedNow(), l.runs) {
 		safety = harvestOnly
 	}
-	return now.Add(coverage*l.roundEstimate() + safety)
+	return now.Add(min(coverage*l.roundEstimate()+safety, coveredAtMost))
 }
 
 // sweepEvery is how often the unfinished are listed at least.
@@ -215,7 +209,8 @@ func (l *lane) unfinishedNow() int {
 	if l.sweptRuns > 0 {
 		rows = l.unfinishedRows * l.runs / l.sweptRuns
 	}
-	return (rows + pageRows) / pageRows
+	page := l.poller.options.pageRows
+	return (rows + page) / page
 }
 
 // roundEstimate is about how long it takes until every run has been seen once more.

@@ -1,0 +1,605 @@
+package poller
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"k8s.io/utils/clock"
+	"pgregory.net/rapid"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+// order is how the API sorts its lists, which is nowhere promised.
+type sorting string
+
+const (
+	newestFirst sorting = "newest first"
+	oldestFirst sorting = "oldest first"
+	byInstance  sorting = "by instance"
+	shuffled    sorting = "shuffled anew for every page"
+)
+
+// truth is a setting in which the engine has to find out how runs ended.
+type truth struct {
+	runs, foreign, rowsAtMost int
+	// old is the share of runs that ended long before anybody wanted to know.
+	old float64
+	// late is the share of rows that start up to a minute later than their run.
+	late   float64
+	order  sorting
+	keyset bool
+	// quota is the calls a minute that the API allows, and faults the share of calls that fail in the first ten minutes.
+	quota  int
+	faults float64
+	// churn is the share of owners that leave and come back.
+	churn    float64
+	pageRows int
+	// singleFirst has the runs of one row come before those of several, so that lists look right at first.
+	singleFirst bool
+	seed        uint64
+}
+
+// truthRow is one row of a run.
+type truthRow struct {
+	run                                     *truthRun
+	instance                                string
+	starts, visibleAt, endsAt, endVisibleAt time.Time
+	status                                  cloudassistant.InvocationStatus
+	noise                                   uint64
+}
+
+// truthRun is one run.
+type truthRun struct {
+	id, command string
+	created     time.Time
+	watchFrom   time.Time
+	rows        []*truthRow
+	scheduled   bool
+	// goneAt is when retention takes it away; zero for not in time.
+	goneAt time.Time
+}
+
+var truthEnds = []cloudassistant.InvocationStatus{
+	cloudassistant.StatusSuccess, cloudassistant.StatusSuccess, cloudassistant.StatusFailed, cloudassistant.StatusTimeout,
+	cloudassistant.StatusTerminated, cloudassistant.StatusError,
+}
+
+// recordStatus is the status of the invocation as a whole.
+func (r *truthRun) recordStatus(now time.Time) cloudassistant.InvokeRecordStatus {
+	failed, stopped, fine := 0, 0, 0
+	for _, row := range r.rows {
+		if r.scheduled || now.Before(row.endVisibleAt) {
+			return cloudassistant.RecordRunning
+		}
+		switch row.status {
+		case cloudassistant.StatusTimeout, cloudassistant.StatusError:
+			failed++
+		case cloudassistant.StatusTerminated:
+			stopped++
+		default:
+			fine++
+		}
+	}
+	switch {
+	case failed > 0 && fine+stopped > 0:
+		return cloudassistant.RecordPartialFailed
+	case failed > 0:
+		return cloudassistant.RecordFailed
+	case stopped > 0 && fine == 0:
+		return cloudassistant.RecordStopped
+	}
+	return cloudassistant.RecordFinished
+}
+
+func (r *truthRow) record(now time.Time) cloudassistant.Record {
+	record := cloudassistant.Record{
+		InvokeID: r.run.id, InstanceID: r.instance, CommandID: r.run.command,
+		StartTime:        r.starts.UTC().Truncate(time.Second),
+		InvocationStatus: cloudassistant.StatusRunning, InvokeRecordStatus: r.run.recordStatus(now),
+	}
+	switch {
+	case r.run.scheduled:
+		// Its start is that of its latest run.
+		record.InvocationStatus = cloudassistant.StatusScheduled
+		record.StartTime = now.Add(-time.Duration(r.noise % uint64(10*time.Minute))).UTC().Truncate(time.Second)
+		record.Repeats = 2 + int64(r.noise%100)
+	case !now.Before(r.endVisibleAt):
+		record.InvocationStatus = r.status
+		record.FinishedTime = r.endsAt.UTC().Truncate(time.Second)
+	}
+	return record
+}
+
+// truthWatcher is one owner, who concludes as the projection does.
+type truthWatcher struct {
+	owner    Owner
+	run      *truthRun
+	watch    Watch
+	since    time.Time
+	met      map[rowKey]bool
+	watching bool
+	// shown is the last that it has read.
+	shown     string
+	concluded bool
+}
+
+// truthWorld is the cloud and those who watch it. It implements cloudassistant.Sessions and Session.
+type truthWorld struct {
+	truth
+	random *rand.Rand
+	poller *Poller
+	begin  time.Time
+
+	mu       sync.Mutex
+	rows     []*truthRow
+	underWay map[string]int
+	minute   time.Time
+	used     int
+	paused   time.Time
+	calls    []time.Time
+	wrong    []string
+	notes    chan Owner
+	watchers map[Owner]*truthWatcher
+}
+
+func (w *truthWorld) fault(format string, args ...any) {
+	w.wrong = append(w.wrong, fmt.Sprintf("%v: ", time.Since(w.begin))+fmt.Sprintf(format, args...))
+}
+
+func (w *truthWorld) Session(context.Context, cloudassistant.Identity, string) (cloudassistant.Session, error) {
+	return w, nil
+}
+
+func (w *truthWorld) Account() string { return "1" }
+
+const truthBurst = 10
+
+func (w *truthWorld) DescribeInvocationResults(ctx context.Context, q cloudassistant.Query, paging cloudassistant.Paging) (*cloudassistant.Page, error) {
+	w.mu.Lock()
+	now := time.Now()
+	id := q.InvokeID + "/" + q.InstanceID
+	if w.underWay[id]++; q.InvokeID != "" && w.underWay[id] > 1 {
+		w.fault("%s is asked twice at once", id)
+	}
+	if now.Before(w.paused) {
+		w.fault("%s is asked during a pause until %v", id, w.paused.Sub(w.begin))
+	}
+	w.calls = append(w.calls, now)
+	qps := float64(w.quota) / 60
+	for n := max(0, len(w.calls)-200); n < len(w.calls); n++ {
+		if allowed := truthBurst + qps*now.Sub(w.calls[n]).Seconds(); float64(len(w.calls)-n) > allowed+1e-6 {
+			w.fault("%d calls in %v", len(w.calls)-n, now.Sub(w.calls[n]))
+			break
+		}
+	}
+	page, err := w.answer(q, paging, now)
+	takes := time.Duration(w.random.Int64N(int64(200 * time.Millisecond)))
+	w.mu.Unlock()
+	time.Sleep(takes)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.underWay[id]--
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if cloudassistant.ClassOf(err) == cloudassistant.ClassThrottled {
+		// The answer counts from when it is there.
+		w.paused = later(w.paused, time.Now().Truncate(time.Minute).Add(time.Minute))
+	}
+	return page, err
+}
+
+func (w *truthWorld) answer(q cloudassistant.Query, paging cloudassistant.Paging, now time.Time) (*cloudassistant.Page, error) {
+	if minute := now.Truncate(time.Minute); !minute.Equal(w.minute) {
+		w.minute, w.used = minute, 0
+		if w.faults > 0 && now.Sub(w.begin) < 10*time.Minute {
+			// Somebody else uses the quota, too.
+			w.used = w.random.IntN(w.quota)
+		}
+	}
+	if w.used++; w.used > w.quota {
+		return nil, failureOf(cloudassistant.ClassThrottled)
+	}
+	if now.Sub(w.begin) < 10*time.Minute && w.random.Float64() < w.faults {
+		classes := []cloudassistant.Class{
+			cloudassistant.ClassUnavailable, cloudassistant.ClassUnavailable, cloudassistant.ClassUnavailable,
+			cloudassistant.ClassDenied, cloudassistant.ClassInvalid,
+		}
+		if paging.NextToken != "" {
+			classes = append(classes, cloudassistant.ClassTokenExpired, cloudassistant.ClassTokenExpired)
+		}
+		return nil, failureOf(classes[w.random.IntN(len(classes))])
+	}
+	var list []*truthRow
+	for _, row := range w.rows {
+		switch {
+		case now.Before(row.visibleAt), !row.run.goneAt.IsZero() && !now.Before(row.run.goneAt),
+			q.InvokeID != "" && row.run.id != q.InvokeID,
+			q.InstanceID != "" && row.instance != q.InstanceID,
+			q.CommandID != "" && row.run.command != q.CommandID,
+			q.InvokeRecordStatus != "" && row.run.recordStatus(now) != q.InvokeRecordStatus:
+			continue
+		}
+		list = append(list, row)
+	}
+	if q.InvokeID == "" || w.order != shuffled {
+		w.sort(list) // else even the walk over one run would miss rows
+	}
+	start := 0
+	if token := paging.NextToken; token != "" {
+		if id, isKey := strings.CutPrefix(token, "after "); isKey {
+			n, _ := strconv.Atoi(id)
+			last := w.rows[n]
+			start, _ = slices.BinarySearchFunc(list, last, w.compare)
+			if start < len(list) && list[start] == last {
+				start++
+			}
+		} else {
+			start, _ = strconv.Atoi(token)
+		}
+	}
+	page := &cloudassistant.Page{RequestID: "r"}
+	for n := start; n < len(list); n++ {
+		if len(page.Records) == paging.MaxResults {
+			page.NextToken = strconv.Itoa(n)
+			if w.keyset && w.order != shuffled {
+				page.NextToken = fmt.Sprintf("after %d", slices.Index(w.rows, list[n-1]))
+			}
+			break
+		}
+		page.Records = append(page.Records, list[n].record(now))
+	}
+	page.Bytes = int64(600 * len(page.Records))
+	return page, nil
+}
+
+func (w *truthWorld) sort(list []*truthRow) {
+	if w.order == shuffled {
+		w.random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		return
+	}
+	slices.SortFunc(list, w.compare)
+}
+
+func (w *truthWorld) compare(a, b *truthRow) int {
+	byRun := cmp.Or(b.run.created.Compare(a.run.created), strings.Compare(a.run.id, b.run.id), strings.Compare(a.instance, b.instance))
+	switch w.order {
+	case oldestFirst:
+		return -byRun
+	case byInstance:
+		return cmp.Or(strings.Compare(a.instance, b.instance), byRun)
+	}
+	return byRun
+}
+
+// people makes the runs.
+func (w *truthWorld) people() []*truthRun {
+	var runs []*truthRun
+	r := w.random
+	upTo := func(d time.Duration) time.Duration { return time.Duration(r.Int64N(int64(d))) }
+	for n := range w.runs + w.foreign {
+		run := &truthRun{id: fmt.Sprintf("t-%04d", n), command: fmt.Sprintf("c-%d", n%7)}
+		run.created = w.begin.Add(upTo(3 * time.Minute))
+		foreign := n >= w.runs
+		old := r.Float64() < w.old
+		count := 1 + r.IntN(w.rowsAtMost)
+		if w.singleFirst {
+			// The old ones have several rows, and are asked about when lists have been right for a while.
+			old = n >= w.runs/2
+			if !old {
+				count = 1
+			}
+		}
+		run.watchFrom = run.created.Add(upTo(5 * time.Second))
+		if old {
+			run.created = w.begin.Add(-2*time.Hour - upTo(2*time.Hour))
+			run.watchFrom = w.begin.Add(2*time.Minute + upTo(6*time.Minute))
+		} else if r.IntN(5) == 0 {
+			run.watchFrom = run.created.Add(upTo(8 * time.Minute))
+		}
+		if foreign && r.IntN(2) == 0 {
+			run.scheduled = true
+			run.created = w.begin.Add(-upTo(240 * time.Hour))
+		}
+		if foreign && !run.scheduled && r.IntN(3) == 0 {
+			run.goneAt = w.begin.Add(upTo(10 * time.Minute))
+		}
+		for i := range count {
+			row := &truthRow{run: run, instance: fmt.Sprintf("i-%04d-%d", r.IntN(1000), i), noise: r.Uint64()}
+			row.starts = run.created.Add(upTo(time.Second))
+			if r.Float64() < w.late {
+				row.starts = run.created.Add(upTo(time.Minute))
+			}
+			row.visibleAt = run.created.Add(upTo(3 * time.Second))
+			row.endsAt = row.starts.Add(upTo(4 * time.Minute))
+			if r.IntN(3) == 0 {
+				row.endsAt = row.starts.Add(upTo(5 * time.Second))
+			}
+			row.endVisibleAt = later(row.endsAt, row.visibleAt).Add(upTo(3 * time.Second))
+			row.status = truthEnds[r.IntN(len(truthEnds))]
+			run.rows = append(run.rows, row)
+			w.rows = append(w.rows, row)
+		}
+		if !foreign {
+			runs = append(runs, run)
+		}
+	}
+	return runs
+}
+
+// read is what a watcher does when it is told that there is news, and when the time comes that it waited for.
+func (w *truthWorld) read(who *truthWatcher) {
+	if !who.watching || who.concluded {
+		return
+	}
+	now := time.Now()
+	s := w.poller.Watch(who.owner, who.watch)
+	who.shown = shownOf(s)
+	live := s.Live
+	if live == nil {
+		return
+	}
+	born, open, goes := who.since, false, false
+	seen := map[rowKey]bool{}
+	for n := range live.Records {
+		row := &live.Records[n]
+		seen[keyOf(row)] = true
+		if !row.StartTime.IsZero() && row.StartTime.Before(born) {
+			born = row.StartTime
+		}
+		open = open || row.InvokeRecordStatus == cloudassistant.RecordRunning
+		goes = goes || !row.InvocationStatus.Terminal()
+	}
+	lacking := false
+	for key := range who.met {
+		lacking = lacking || !seen[key]
+	}
+	for key := range seen {
+		who.met[key] = true
+	}
+	if !live.Complete || lacking || goes || len(seen) == 0 {
+		return
+	}
+	settled := s.UnchangedSince.Add(time.Minute)
+	switch {
+	case live.StartedAt.Sub(born) < 30*time.Second && live.StartedAt.Sub(s.UnchangedSince) < 5*time.Second:
+		who.watch.AnswerFrom = s.UnchangedSince.Add(5 * time.Second)
+	case open && who.watch.Question.InstanceID == "" && now.Before(settled):
+		who.watch.AnswerFrom = live.StartedAt.Add(5 * time.Second)
+		time.AfterFunc(settled.Sub(now), func() { w.notes <- who.owner })
+	default:
+		w.conclude(who, live.Records, now)
+		return
+	}
+	who.shown = shownOf(w.poller.Watch(who.owner, who.watch))
+}
+
+// conclude checks what a watcher takes for the end against the truth.
+func (w *truthWorld) conclude(who *truthWatcher, records []cloudassistant.Record, now time.Time) {
+	who.concluded = true
+	told := map[string]cloudassistant.InvocationStatus{}
+	for _, row := range records {
+		told[row.InstanceID] = row.InvocationStatus
+	}
+	wanted := 0
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, row := range who.run.rows {
+		if narrow := who.watch.Question.InstanceID; narrow != "" && narrow != row.instance {
+			continue
+		}
+		wanted++
+		switch {
+		case told[row.instance] != row.status:
+			w.fault("%s: %s ended as %s, the owner was told %q in %d of %d rows, run created at %v",
+				who.owner, row.instance, row.status, told[row.instance], len(records), len(who.run.rows), who.run.created.Sub(w.begin))
+		case now.Before(row.endsAt):
+			w.fault("%s: %s has not ended yet", who.owner, row.instance)
+		}
+	}
+	if len(records) != wanted {
+		w.fault("%s: told of %d rows, there are %d", who.owner, len(records), wanted)
+	}
+	w.poller.Forget(who.owner)
+	who.watching = false
+}
+
+func shownOf(s Snapshot) string {
+	text := "nothing"
+	if s.Live != nil {
+		var rows []string
+		for _, row := range s.Live.Records {
+			rows = append(rows, row.InstanceID+" "+string(row.InvocationStatus))
+		}
+		slices.Sort(rows)
+		text = fmt.Sprint(s.Live.Complete, rows)
+	}
+	// A throttle answer or an outage may be shown that was found by others, and passes without news.
+	if s.Failure != nil && s.Failure.Err.Class != cloudassistant.ClassThrottled && s.Failure.Err.Class != cloudassistant.ClassUnavailable {
+		text += " " + string(s.Failure.Err.Class)
+	}
+	return text
+}
+
+// observe lets everybody do what they do, and returns what was wrong.
+func (s truth) observe() []string {
+	w := &truthWorld{
+		truth: s, random: rand.New(rand.NewPCG(s.seed, 7)), begin: time.Now(), underWay: map[string]int{},
+		notes: make(chan Owner, 10000), watchers: map[Owner]*truthWatcher{},
+	}
+	jitter := rand.New(rand.NewPCG(s.seed, 8))
+	var jitterLock sync.Mutex
+	w.poller = New(w, Options{
+		Clock: clock.RealClock{}, QPS: float64(s.quota) / 60, Burst: truthBurst, pageRows: s.pageRows,
+		Notify: func(owner Owner) { w.notes <- owner },
+		Jitter: func() float64 { jitterLock.Lock(); defer jitterLock.Unlock(); return jitter.Float64() },
+	})
+	runs := w.people()
+	// What the watchers do has a source of chance of its own, for it is not to depend on the order of calls.
+	chance := rand.New(rand.NewPCG(s.seed, 9))
+	var last time.Time
+	for _, run := range runs {
+		owners := 1 + chance.IntN(5)/4
+		for n := range owners {
+			who := &truthWatcher{owner: Owner(fmt.Sprintf("%s#%d", run.id, n)), run: run, watch: about(run.id), met: map[rowKey]bool{}}
+			if chance.IntN(6) == 0 {
+				who.watch.Question.InstanceID = run.rows[chance.IntN(len(run.rows))].instance
+			}
+			switch chance.IntN(10) {
+			case 0:
+				who.watch.MaxInterval = 5 * time.Second
+			case 1:
+				who.watch.MinInterval, who.watch.MaxInterval = 2*time.Minute, 5*time.Minute
+			}
+			w.watchers[who.owner] = who
+			from := run.watchFrom.Add(time.Duration(n) * 20 * time.Second)
+			time.AfterFunc(time.Until(from), func() { w.notes <- "+" + who.owner })
+			if chance.Float64() < s.churn {
+				leaves := from.Add(time.Duration(chance.Int64N(int64(time.Minute))))
+				time.AfterFunc(time.Until(leaves), func() { w.notes <- "-" + who.owner })
+				back := leaves.Add(time.Duration(chance.Int64N(int64(time.Minute))))
+				time.AfterFunc(time.Until(back), func() { w.notes <- "+" + who.owner })
+			}
+		}
+		for _, row := range run.rows {
+			last = later(last, row.endVisibleAt)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- w.poller.Start(ctx) }()
+
+	limit := later(last, w.begin.Add(10*time.Minute)).Add(15 * time.Minute)
+	if s.faults > 0 {
+		limit = limit.Add(30 * time.Minute) // refused questions are asked again as rarely
+	}
+	for time.Now().Before(limit) && !w.over() {
+		time.Sleep(time.Duration(chance.Int64N(int64(time.Second))))
+		synctest.Wait()
+		for more := true; more; {
+			select {
+			case owner := <-w.notes:
+				w.act(owner)
+			default:
+				more = false
+			}
+		}
+		w.audit()
+	}
+	for owner, who := range w.watchers {
+		if !who.concluded {
+			w.fault("%s has not been concluded: %s", owner, who.shown)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		panic(err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.wrong
+}
+
+// act does what a note says: an owner comes (+), goes (-), or has news.
+func (w *truthWorld) act(note Owner) {
+	name, comes := strings.CutPrefix(string(note), "+")
+	name, goes := strings.CutPrefix(name, "-")
+	who := w.watchers[Owner(name)]
+	switch {
+	case who.concluded:
+	case comes:
+		if !who.watching {
+			who.watching, who.since = true, time.Now()
+			who.watch.AnswerFrom = time.Time{}
+		}
+		w.read(who)
+	case goes:
+		w.poller.Forget(who.owner)
+		who.watching = false
+	default:
+		w.read(who)
+	}
+}
+
+// audit checks that nobody is kept from news. Nobody else runs.
+func (w *truthWorld) audit() {
+	if len(w.notes) > 0 {
+		return
+	}
+	for owner, who := range w.watchers {
+		if !who.watching || who.concluded {
+			continue
+		}
+		if now := shownOf(w.poller.Watch(owner, who.watch)); now != who.shown && len(w.notes) == 0 {
+			w.fault("news kept from %s: %s, not %s", owner, now, who.shown)
+		}
+	}
+}
+
+func (w *truthWorld) over() bool {
+	for _, who := range w.watchers {
+		if !who.concluded {
+			return false
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return true
+}
+
+// TestTruth is the promise of the engine: whatever the cloud does, nobody is told an end that is none, and everybody
+// is told in the end.
+func TestTruth(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := truth{
+			runs:        rapid.IntRange(2, 60).Draw(rt, "runs"),
+			foreign:     rapid.IntRange(0, 40).Draw(rt, "foreign"),
+			rowsAtMost:  rapid.SampledFrom([]int{1, 2, 2, 5}).Draw(rt, "rows at most"),
+			old:         rapid.SampledFrom([]float64{0, 0.1, 0.7}).Draw(rt, "old"),
+			late:        rapid.SampledFrom([]float64{0, 0.02, 0.2}).Draw(rt, "late"),
+			order:       rapid.SampledFrom([]sorting{newestFirst, newestFirst, oldestFirst, byInstance, shuffled}).Draw(rt, "order"),
+			keyset:      rapid.Bool().Draw(rt, "keyset"),
+			quota:       rapid.SampledFrom([]int{60, 300, 1000}).Draw(rt, "quota"),
+			faults:      rapid.SampledFrom([]float64{0, 0, 0.05, 0.3}).Draw(rt, "faults"),
+			churn:       rapid.SampledFrom([]float64{0, 0.3}).Draw(rt, "churn"),
+			pageRows:    rapid.SampledFrom([]int{4, 7, 10, 50}).Draw(rt, "page rows"),
+			singleFirst: rapid.IntRange(0, 3).Draw(rt, "single first") == 0,
+			seed:        rapid.Uint64().Draw(rt, "seed"),
+		}
+		var wrong []string
+		bubble(t, func() { wrong = s.observe() })
+		if len(wrong) > 0 {
+			rt.Fatalf("%d faults, first: %s", len(wrong), strings.Join(wrong[:min(3, len(wrong))], "\n"))
+		}
+	})
+}
+
+// TestTruthInACrowd has enough runs for lists to be believed, or not to be.
+func TestTruthInACrowd(t *testing.T) {
+	for _, order := range []sorting{newestFirst, oldestFirst, byInstance, shuffled} {
+		for n := range uint64(4) {
+			s := truth{
+				runs: 200, foreign: 10, rowsAtMost: 2, old: 0.1, order: order, keyset: n%2 == 0, quota: 100,
+				pageRows: []int{10, 50}[n/2], singleFirst: n == 3, seed: 1 + n%2, faults: 0.02 * float64(n%2),
+				late: []float64{0.2, 0, 0.01, 0.01}[n],
+			}
+			t.Run(fmt.Sprint(order, n), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					if wrong := s.observe(); len(wrong) > 0 {
+						t.Errorf("%+v: %d faults, first: %s", s, len(wrong), wrong[0])
+					}
+				})
+			})
+		}
+	}
+}
