@@ -21,6 +21,10 @@ func main() {
 	flag.DurationVar(&s.faultEvery, "fault-every", 20*time.Second, "How often a fault begins; it lasts half as long.")
 	flag.Float64Var(&s.growth, "growth", 0.15, "By what share the last third of the figures may be above the second.")
 	flag.Parse()
+	os.Exit(s.exitStatus())
+}
+
+func (s *soak) exitStatus() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	err := s.run(ctx)
@@ -30,11 +34,12 @@ func main() {
 	switch {
 	case ctx.Err() != nil:
 		fmt.Println("Interrupted; everything has been stopped.")
-		os.Exit(130)
+		return 130
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "soak:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 // run is the whole soak.

@@ -195,7 +195,7 @@ func (s *soak) sample(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the operator gives no metrics; see %s: %w", s.log.Name(), err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }() // it was read whole, or failed already
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(response.Body)
 	if err != nil {

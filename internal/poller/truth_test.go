@@ -200,6 +200,28 @@ func (w *truthWorld) DescribeInvocationResults(ctx context.Context, q cloudassis
 }
 
 func (w *truthWorld) answer(q cloudassistant.Query, paging cloudassistant.Paging, now time.Time) (*cloudassistant.Page, error) {
+	if err := w.refuse(paging, now); err != nil {
+		return nil, err
+	}
+	list := w.list(q, now)
+	start := w.startOf(list, paging.NextToken)
+	page := &cloudassistant.Page{RequestID: "r"}
+	for n := start; n < len(list); n++ {
+		if len(page.Records) == paging.MaxResults {
+			page.NextToken = strconv.Itoa(n)
+			if w.keyset && w.order != shuffled {
+				page.NextToken = fmt.Sprintf("after %d", slices.Index(w.rows, list[n-1]))
+			}
+			break
+		}
+		page.Records = append(page.Records, list[n].record(now))
+	}
+	page.Bytes = int64(600 * len(page.Records))
+	return page, nil
+}
+
+// refuse is how a call fails, if it does.
+func (w *truthWorld) refuse(paging cloudassistant.Paging, now time.Time) error {
 	if minute := now.Truncate(time.Minute); !minute.Equal(w.minute) {
 		w.minute, w.used = minute, 0
 		if w.faults > 0 && now.Sub(w.begin) < 10*time.Minute {
@@ -208,7 +230,7 @@ func (w *truthWorld) answer(q cloudassistant.Query, paging cloudassistant.Paging
 		}
 	}
 	if w.used++; w.used > w.quota {
-		return nil, failureOf(cloudassistant.ClassThrottled)
+		return failureOf(cloudassistant.ClassThrottled)
 	}
 	if now.Sub(w.begin) < 10*time.Minute && w.random.Float64() < w.faults {
 		classes := []cloudassistant.Class{
@@ -218,8 +240,13 @@ func (w *truthWorld) answer(q cloudassistant.Query, paging cloudassistant.Paging
 		if paging.NextToken != "" {
 			classes = append(classes, cloudassistant.ClassTokenExpired, cloudassistant.ClassTokenExpired)
 		}
-		return nil, failureOf(classes[w.random.IntN(len(classes))])
+		return failureOf(classes[w.random.IntN(len(classes))])
 	}
+	return nil
+}
+
+// list are the rows that answer a question.
+func (w *truthWorld) list(q cloudassistant.Query, now time.Time) []*truthRow {
 	var list []*truthRow
 	for _, row := range w.rows {
 		switch {
@@ -235,8 +262,13 @@ func (w *truthWorld) answer(q cloudassistant.Query, paging cloudassistant.Paging
 	if q.InvokeID == "" || w.order != shuffled {
 		w.sort(list) // else even the walk over one run would miss rows
 	}
+	return list
+}
+
+// startOf is where the page of a token begins.
+func (w *truthWorld) startOf(list []*truthRow, token string) int {
 	start := 0
-	if token := paging.NextToken; token != "" {
+	if token != "" {
 		if id, isKey := strings.CutPrefix(token, "after "); isKey {
 			n, _ := strconv.Atoi(id)
 			last := w.rows[n]
@@ -248,19 +280,7 @@ func (w *truthWorld) answer(q cloudassistant.Query, paging cloudassistant.Paging
 			start, _ = strconv.Atoi(token)
 		}
 	}
-	page := &cloudassistant.Page{RequestID: "r"}
-	for n := start; n < len(list); n++ {
-		if len(page.Records) == paging.MaxResults {
-			page.NextToken = strconv.Itoa(n)
-			if w.keyset && w.order != shuffled {
-				page.NextToken = fmt.Sprintf("after %d", slices.Index(w.rows, list[n-1]))
-			}
-			break
-		}
-		page.Records = append(page.Records, list[n].record(now))
-	}
-	page.Bytes = int64(600 * len(page.Records))
-	return page, nil
+	return start
 }
 
 func (w *truthWorld) sort(list []*truthRow) {
@@ -349,7 +369,29 @@ func (w *truthWorld) read(who *truthWatcher) {
 	if live == nil {
 		return
 	}
-	born, open, goes := who.since, false, false
+	born, open, over := who.meet(live)
+	if !over {
+		return
+	}
+	settled := s.UnchangedSince.Add(time.Minute)
+	switch {
+	case live.StartedAt.Sub(born) < 30*time.Second && live.StartedAt.Sub(s.UnchangedSince) < 5*time.Second:
+		who.watch.AnswerFrom = s.UnchangedSince.Add(5 * time.Second)
+	case open && who.watch.Question.InstanceID == "" && now.Before(settled):
+		who.watch.AnswerFrom = live.StartedAt.Add(5 * time.Second)
+		time.AfterFunc(settled.Sub(now), func() { w.notes <- who.owner })
+	default:
+		w.conclude(who, live.Records, now)
+		return
+	}
+	who.shown = shownOf(w.poller.Watch(who.owner, who.watch))
+}
+
+// meet takes in the rows of an answer: since when the run is known to have existed, whether the invocation as a whole
+// is said to go on, and whether this may be the end.
+func (who *truthWatcher) meet(live *cloudassistant.Answer) (born time.Time, open, over bool) {
+	born = who.since
+	goes := false
 	seen := map[rowKey]bool{}
 	for n := range live.Records {
 		row := &live.Records[n]
@@ -367,21 +409,7 @@ func (w *truthWorld) read(who *truthWatcher) {
 	for key := range seen {
 		who.met[key] = true
 	}
-	if !live.Complete || lacking || goes || len(seen) == 0 {
-		return
-	}
-	settled := s.UnchangedSince.Add(time.Minute)
-	switch {
-	case live.StartedAt.Sub(born) < 30*time.Second && live.StartedAt.Sub(s.UnchangedSince) < 5*time.Second:
-		who.watch.AnswerFrom = s.UnchangedSince.Add(5 * time.Second)
-	case open && who.watch.Question.InstanceID == "" && now.Before(settled):
-		who.watch.AnswerFrom = live.StartedAt.Add(5 * time.Second)
-		time.AfterFunc(settled.Sub(now), func() { w.notes <- who.owner })
-	default:
-		w.conclude(who, live.Records, now)
-		return
-	}
-	who.shown = shownOf(w.poller.Watch(who.owner, who.watch))
+	return born, open, live.Complete && !lacking && !goes && len(seen) > 0
 }
 
 // conclude checks what a watcher takes for the end against the truth.
