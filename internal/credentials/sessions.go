@@ -8,6 +8,7 @@ import (
 	"errors"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -20,7 +21,7 @@ import (
 const (
 	// secretTTL is how long a Secret is believed before it is read again, unless the API refuses it sooner.
 	secretTTL = time.Minute
-	// unusedTTL is how long after that time a Secret that nobody asks with is kept.
+	// unusedTTL is how long an identity that nobody asks with is kept.
 	unusedTTL = time.Hour
 	// accountTTL is how long an account that could not be learnt is not asked for again.
 	accountTTL = 10 * time.Minute
@@ -50,6 +51,8 @@ type entry struct {
 	// secretAt and accountAt are when to look again; zero is never.
 	secretAt  time.Time
 	accountAt time.Time
+	// usedAt is when somebody last asked with it, in Unix nanoseconds.
+	usedAt *atomic.Int64
 }
 
 // New returns Sessions. own are the operator's own credentials; secrets reads Secrets from the API server itself:
@@ -78,6 +81,7 @@ func (s *Sessions) open(ctx context.Context, identity cloudassistant.Identity) (
 	known := s.entries[identity]
 	s.mutex.Unlock()
 	if known != nil && !s.due(known.secretAt) && !s.due(known.accountAt) {
+		known.usedAt.Store(s.clock.Now().UnixNano())
 		return known, nil
 	}
 	// The work is not the caller's: it must not fail for others because one of them went away.
@@ -106,11 +110,12 @@ func (s *Sessions) open(ctx context.Context, identity cloudassistant.Identity) (
 	}
 }
 
-// dropUnused forgets the Secrets that nobody has asked with for a while: their results may be long gone.
+// dropUnused forgets the identities that nobody has asked with for a while, but for the operator's own: their results
+// may be long gone.
 func (s *Sessions) dropUnused() {
-	now := s.clock.Now()
-	maps.DeleteFunc(s.entries, func(_ cloudassistant.Identity, known *entry) bool {
-		return !known.secretAt.IsZero() && now.Sub(known.secretAt) > unusedTTL
+	latest := s.clock.Now().Add(-unusedTTL).UnixNano()
+	maps.DeleteFunc(s.entries, func(identity cloudassistant.Identity, known *entry) bool {
+		return identity != cloudassistant.Identity{} && known.usedAt.Load() < latest
 	})
 }
 
@@ -120,7 +125,8 @@ func (s *Sessions) due(at time.Time) bool {
 
 // renew finds out what is not known of an identity, or not known any more.
 func (s *Sessions) renew(ctx context.Context, identity cloudassistant.Identity, known *entry) (*entry, error) {
-	renewed := &entry{provider: s.own}
+	renewed := &entry{provider: s.own, usedAt: &atomic.Int64{}}
+	renewed.usedAt.Store(s.clock.Now().UnixNano())
 	if identity.Secret != "" {
 		secret, err := readSecret(ctx, s.secrets, identity.Secret)
 		if err != nil {

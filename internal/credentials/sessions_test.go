@@ -3,6 +3,7 @@ package credentials
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -293,4 +294,23 @@ func TestWhoeverGoesAwayDoesNotFailTheOthers(t *testing.T) {
 		t.Errorf("a cancelled opening fails with %v", err)
 	}
 	w.mustAsk(t, tenant)
+}
+
+// Identities that nobody asks with any more are forgotten, those of a role alone too: anybody who may make results can
+// name any number of them.
+func TestUnusedIdentitiesAreForgotten(t *testing.T) {
+	w := newWorld(t)
+	for n := range 50 {
+		// Whether it can be assumed does not matter here.
+		_, _ = w.sessions.Session(t.Context(), cloudassistant.Identity{RoleARN: fmt.Sprintf("acs:ram::42:role/r%d", n)}, region)
+	}
+	w.clock.Step(24 * time.Hour)
+	if _, err := w.sessions.Session(t.Context(), cloudassistant.Identity{Secret: "ops/tenant"}, region); err != nil {
+		t.Fatal(err)
+	}
+	w.sessions.mutex.Lock()
+	defer w.sessions.mutex.Unlock()
+	if got := len(w.sessions.entries); got != 1 {
+		t.Errorf("a day later %d identities are remembered, want 1", got)
+	}
 }

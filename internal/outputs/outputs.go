@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
@@ -134,7 +135,7 @@ func refused(owner *v1alpha1.InvocationResult, err error) error {
 
 func nameOf(owner *v1alpha1.InvocationResult, n int) string {
 	uid := string(owner.UID)
-	name := owner.Name[:min(len(owner.Name), maxName)] + "-output-" + uid[:min(len(uid), uidLength)]
+	name := strings.TrimRight(owner.Name[:min(len(owner.Name), maxName)], "-.") + "-output-" + uid[:min(len(uid), uidLength)]
 	if n > 0 {
 		name += fmt.Sprintf("-%d", n)
 	}

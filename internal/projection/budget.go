@@ -139,14 +139,18 @@ func without(entries []*entry, items []*item) []*entry {
 // hidden counts what the status does not hold: the instances and earlier runs given here, and what was dropped
 // before them.
 //
-// What was dropped before is known by its number only. Of what is dropped now, rows that the API still gives may be in
-// that number, the others are not. A changed spec counts anew if everything is at hand.
+// What was dropped before is known by its number only. What is dropped now is in that number, unless the status held it
+// until now, or it is newer than all that the status held of its place. A changed spec counts anew if everything is at
+// hand.
 func (p *projection) hidden(instances, runs []*entry) v1alpha1.TruncatedStatus {
 	var droppedRuns, givenRuns int32
+	isNew := p.newlyDropped()
 	for _, e := range runs {
-		if p.history.answered[e.run()] {
+		given := p.history.answered[e.run()]
+		if given {
 			givenRuns++
-		} else {
+		}
+		if !given || isNew(e) {
 			droppedRuns++
 		}
 	}
@@ -166,6 +170,23 @@ func (p *projection) hidden(instances, runs []*entry) v1alpha1.TruncatedStatus {
 		Instances:   p.unseen.Total + int32(len(instances)),
 		History:     max(givenRuns, before+droppedRuns),
 		OutputBytes: max(givenBytes, bytesBefore+droppedBytes),
+	}
+}
+
+// newlyDropped says which of the runs that are not kept were not counted as hidden before, though the API gives them.
+func (p *projection) newlyDropped() func(*entry) bool {
+	held := map[run]bool{}
+	newest := map[place]*entry{}
+	for _, result := range p.previous.History {
+		e := stored(result)
+		held[e.run()] = true
+		if known := newest[e.place()]; known == nil || compareRuns(e, known) < 0 {
+			newest[e.place()] = e
+		}
+	}
+	return func(e *entry) bool {
+		horizon := newest[e.place()]
+		return held[e.run()] || horizon != nil && compareRuns(e, horizon) < 0
 	}
 }
 

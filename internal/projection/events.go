@@ -50,7 +50,7 @@ func (p *projection) events(v verdict, status *v1alpha1.InvocationResultStatus) 
 	if isTransient(v.overlay) && conditionReason(&p.previous, v1alpha1.ConditionReconciling) != v.overlay {
 		events = append(events, Event{Type: EventWarning, Reason: v.overlay, Note: findCondition(status, v1alpha1.ConditionReconciling).Message})
 	}
-	if isCommandEnd(v.base) && !p.ended && p.wantsSecretInVain() {
+	if isCommandEnd(v.base) && (!p.ended || p.Generation != p.previous.ObservedGeneration) && p.wantsSecretInVain() {
 		events = append(events, Event{Type: EventWarning, Reason: EventOutputNotKept, Note: "spec.output.policy is Secret, which this operator's --max-output-policy does not allow: the output is neither kept nor shown"})
 	}
 	if v.base != v1alpha1.ReasonScheduled || p.suspended {

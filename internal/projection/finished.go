@@ -74,7 +74,7 @@ func historyDue(spec *v1alpha1.InvocationResultSpec, status *v1alpha1.Invocation
 func deliveryDue(status *v1alpha1.InvocationResultStatus) time.Time {
 	for _, result := range status.Instances {
 		terminal := cloudassistant.InvocationStatus(result.Status).Terminal()
-		if o := result.OSSOutput; terminal && o != nil && o.Status == deliveryInProgress {
+		if o := result.OSSOutput; terminal && o != nil && o.Delivery != "" && !delivered(o) {
 			from := findCondition(status, v1alpha1.ConditionCompleted).LastTransitionTime.Time
 			if status.CompletionTime != nil {
 				from = status.CompletionTime.Time

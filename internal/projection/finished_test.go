@@ -128,3 +128,21 @@ func TestLastHandledReconcileAtIsCarriedOver(t *testing.T) {
 		t.Errorf("status %+v", s.status)
 	}
 }
+
+// A delivery that has not begun when the command ends is waited for.
+func TestADeliveryThatHasNotBegunIsFollowed(t *testing.T) {
+	s := tell(t, run1())
+	asked := func(status string) cloudassistant.Record {
+		return row("i-a", success, func(r *cloudassistant.Record) {
+			r.OSSOutput = cloudassistant.OSSOutput{Delivery: "oss://b/p", Status: status}
+		})
+	}
+	s.answers(0, asked(""))
+	if s.out.Finished {
+		t.Errorf("finished, with %+v", s.status.Instances[0].OSSOutput)
+	}
+	s.answers(time.Minute, asked("Finished"))
+	if !s.out.Finished {
+		t.Error("not finished, though the delivery is")
+	}
+}

@@ -134,3 +134,20 @@ func TestEarlierRunsGiveWayToInstances(t *testing.T) {
 		t.Errorf("%d instances, %d earlier runs, truncated %+v", len(s.status.Instances), len(s.status.History), s.status.Truncated)
 	}
 }
+
+// A hundred runs pass while the API shows the newest fifty, and ten are kept: what was hidden stays counted when it
+// slides out of the API's sight.
+func TestHiddenRunsStayCounted(t *testing.T) {
+	s := tell(t, withHistory())
+	for n := int64(50); n <= 100; n++ {
+		var rows []cloudassistant.Record
+		for k := n; k > n-50; k-- {
+			rows = append(rows, earlier("i-a", k))
+		}
+		at := time.Duration(n) * time.Minute
+		s.at(at, Observation{Live: answer(t0.Add(at), row("i-a", waiting, ranBefore(n, 0))), History: answer(t0.Add(at), rows...)})
+		if got, want := s.status.Truncated.History, int32(n)-10; got != want {
+			t.Fatalf("after %d runs %d are said to be hidden, want %d", n, got, want)
+		}
+	}
+}

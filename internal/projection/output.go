@@ -16,6 +16,8 @@ type output struct {
 	raw []byte
 	// known is what the status says of it, with all text that there still is; nil if there is no output.
 	known *v1alpha1.OutputStatus
+	// shown says that the status has shown text of it already.
+	shown bool
 }
 
 // receivedOutput takes the output that the API gave, of which it dropped so many bytes.
@@ -40,6 +42,7 @@ func mergeOutput(before, later output) output {
 	case before.known == nil:
 		return later
 	case later.known != nil && later.known.SHA256 == before.known.SHA256:
+		later.shown = later.shown || before.shown || before.known.Text != ""
 		return later
 	}
 	return before
@@ -188,10 +191,11 @@ func (p *projection) policy() v1alpha1.OutputPolicy {
 }
 
 // maxShown is how many bytes of an output may be shown. What the status has shown already stays, where a Secret is wanted
-// by now and the API does not give it any more: it may be all there is.
+// by now and does not hold it: it may be all there is.
 func (p *projection) maxShown(o output) int {
 	policy := p.policy()
-	if p.wantedPolicy() == v1alpha1.OutputSecret && o.raw == nil && p.Settings.MaxOutputPolicy != v1alpha1.OutputNone {
+	kept := o.raw != nil && (!o.shown || len(p.outputSecrets()) > 0)
+	if p.wantedPolicy() == v1alpha1.OutputSecret && !kept && p.Settings.MaxOutputPolicy != v1alpha1.OutputNone {
 		policy = v1alpha1.OutputTail
 	}
 	switch {
