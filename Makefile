@@ -72,6 +72,11 @@ bench-scale: $(ASSETS_READY) ## The figures of the README: the operator beside a
 	@$(GO_BUILD) -o $(BIN)/bench ./hack/bench
 	@KUBEBUILDER_ASSETS=$(ASSETS) exec $(BIN)/bench $(ARGS)
 
+.PHONY: sizing
+sizing: build $(ASSETS_READY) ## What results cost an API server, etcd and the operator, measured, as docs/sizing.md has it (Linux, half an hour; ARGS)
+	@$(GO_BUILD) -o $(BIN)/sizing ./hack/sizing
+	@KUBEBUILDER_ASSETS=$(ASSETS) exec $(BIN)/sizing $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME (10s); what fails is kept as a test
 	@hack/fuzz.sh
