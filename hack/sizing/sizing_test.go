@@ -203,7 +203,7 @@ func pagesOf(objects ...string) http.HandlerFunc {
 		if at+1 < len(objects) {
 			following = objects[at+1]
 		}
-		fmt.Fprintf(w, `{"items":[%s],"metadata":{"continue":%q}}`, objects[at], following)
+		_, _ = fmt.Fprintf(w, `{"items":[%s],"metadata":{"continue":%q}}`, objects[at], following)
 	}
 }
 
@@ -254,7 +254,7 @@ func TestDefragmented(t *testing.T) {
 			t.Error(err)
 		}
 		calls = append(calls, r.URL.Path+" "+ask.Revision)
-		fmt.Fprint(w, `{"header":{"revision":"17"},"dbSize":"4096"}`)
+		_, _ = fmt.Fprint(w, `{"header":{"revision":"17"},"dbSize":"4096"}`)
 	}))
 	defer server.Close()
 	got, err := etcd{server.URL}.defragmented(t.Context())
