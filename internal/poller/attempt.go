@@ -128,7 +128,7 @@ func (a *attempt) settle(ctx context.Context, r result, differs, moved bool) []O
 	case r.answer != nil:
 		owners := q.answeredLive(r.answer, differs, moved, now, jitter)
 		q.settled = r.answer.Complete && r.answer.StartedAt.Sub(q.bornAt()) >= settledAge
-		return append(owners, q.lane.believe(now)...)
+		return owners
 	case r.err != nil && a.history:
 		return q.failedHistory(r.err, a.began, now, jitter)
 	case r.err != nil:

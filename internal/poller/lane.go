@@ -83,6 +83,9 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 		delete(p.lanes, l.key)
 		return pending{}, false
 	}
+	if l.telling {
+		return pending{}, true
+	}
 	for {
 		now := p.options.Clock.Now()
 		next, due, found := l.nextDue(now)

@@ -104,7 +104,8 @@ var (
 func newModel(jitter func() float64) *model {
 	m := &model{
 		cloud: map[subject]*cloudState{}, wishes: map[Owner]*wish{},
-		throttle: map[string]time.Time{}, paused: map[string]time.Time{}, pausedAt: map[string]time.Time{}, called: map[string][]time.Time{},
+		throttle: map[string]time.Time{}, paused: map[string]time.Time{},
+		pausedAt: map[string]time.Time{}, called: map[string][]time.Time{},
 	}
 	m.world = idleWorld(Options{
 		QPS: modelQPS, Burst: modelBurst, Jitter: jitter, Notify: m.notified,
@@ -148,7 +149,7 @@ func (m *model) began(c call) {
 	if state.underWay > 1 {
 		m.fault("%v is asked twice at once", s)
 	}
-	// Whoever calls in the very instant of the throttle answer cannot know of it.
+	// A call of the same instant may have had its ticket before the throttle answer was there.
 	if c.at.Before(m.paused[account]) && c.at.After(m.pausedAt[account]) {
 		m.fault("%v is asked while account %s is paused until %v", s, account, m.paused[account])
 	}
@@ -242,7 +243,7 @@ func (m *model) view(owner Owner) view {
 		v.failure = q.failure.Err.Class
 	}
 	if i.history && q.history != nil {
-		v.history = q.history.StartedAt.String()
+		v.history = fmt.Sprintf("%p", q.history) // two can be begun in one instant
 	}
 	if i.history && q.historyFailure != nil {
 		v.hidden = q.historyFailure.Err.Class

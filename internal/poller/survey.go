@@ -364,12 +364,14 @@ func (s *survey) page(ctx context.Context, query cloudassistant.Query, paging cl
 	}
 }
 
-// take takes the rows of a page in and tells the owners of what is news to them.
+// take takes the rows of a page in and tells the owners of what is news to them. Nothing is asked until they are told,
+// so that the news of a question come one after the other.
 func (s *survey) take(page *cloudassistant.Page, first bool, began time.Time) seen {
 	owners, told := s.settle(page.Records, within(page.Records, first, page.NextToken == ""), began)
 	for _, owner := range owners {
 		s.lane.poller.options.Notify(owner)
 	}
+	s.lane.told()
 	return told
 }
 
@@ -383,6 +385,7 @@ func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, beg
 	now := p.options.Clock.Now()
 	l.passed(now)
 	s.moved = now
+	l.telling = true
 	s.listing.add(page, &l.trust, now)
 	owners = l.believe(now)
 	for _, id := range order {
@@ -429,7 +432,7 @@ func (s *survey) end(ctx context.Context, err error) {
 	p := l.poller
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l.survey = nil
+	l.survey, l.telling = nil, false
 	now := p.options.Clock.Now()
 	l.took, l.watched = now.Sub(s.began), l.watching(now)
 	l.endedPages = l.depth.now(l.watched.oldest)

@@ -18,8 +18,9 @@ type surveys struct {
 	// awaiting is how many questions the next survey is to tell of.
 	awaiting int
 
-	// survey is the one under way; nil when there is none.
+	// survey is the one under way; nil when there is none. telling says that it is telling owners of a page.
 	survey     *survey
+	telling    bool
 	nextSurvey time.Time
 	// took is how long the latest one took.
 	took time.Duration
@@ -47,6 +48,14 @@ type surveys struct {
 	trust     trust
 	// turn goes through the shorter lists of the ended.
 	turn int
+}
+
+// told lets questions be asked again after the owners were told of a page.
+func (l *lane) told() {
+	l.poller.mu.Lock()
+	defer l.poller.mu.Unlock()
+	l.telling = false
+	l.rouse()
 }
 
 // add registers a question.

@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -40,6 +41,7 @@ type reply struct {
 	next    string
 	err     error
 	takes   time.Duration
+	bytes   int64 // 1,000 unless given
 	// hangs until ctx ends, or for ever if deaf to that until the channel is closed.
 	hangs bool
 	deaf  chan struct{}
@@ -225,7 +227,7 @@ func (s *worldSession) DescribeInvocationResults(ctx context.Context, query clou
 	if r.err != nil {
 		return nil, r.err
 	}
-	return &cloudassistant.Page{Records: r.records, NextToken: r.next, Bytes: 1000}, nil
+	return &cloudassistant.Page{Records: r.records, NextToken: r.next, Bytes: cmp.Or(r.bytes, 1000)}, nil
 }
 
 // rows is a reply of one row for each status, on i-0, i-1 and so on.
