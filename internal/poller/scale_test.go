@@ -221,25 +221,68 @@ func (s crowd) observe() figures {
 	return f
 }
 
-var scale = flag.String("crowds", "", "crowds to run in TestCrowds, as runs/quota, separated by commas")
+// compare runs a crowd with every run asked about by itself, and with surveys.
+func (s crowd) compare(t *testing.T) (singly, together figures) {
+	t.Helper()
+	s.qps = float64(s.quota) / 60
+	s.singly = true
+	synctest.Test(t, func(*testing.T) { singly = s.observe() })
+	s.singly = false
+	synctest.Test(t, func(*testing.T) { together = s.observe() })
+	return singly, together
+}
 
-// TestCrowds prints the figures of the crowds that -scale names.
+// TestCrowds holds what surveys are for: fewer calls, and ends that are known sooner.
 func TestCrowds(t *testing.T) {
-	for name := range strings.SplitSeq(*scale, ",") {
-		if name == "" {
+	for name, c := range map[string]struct {
+		crowd
+		calls    float64 // a run, at most
+		p50, p99 time.Duration
+	}{
+		"100 runs, 300 calls a minute":      {crowd{runs: 100, quota: 300}, 5.5, 6 * time.Second, 11 * time.Second},
+		"1,000 runs, 300 calls a minute":    {crowd{runs: 1000, quota: 300}, 2.1, 5 * time.Second, 11 * time.Second},
+		"the same, by offset":               {crowd{runs: 1000, quota: 300, offset: true}, 2.3, 6 * time.Second, 14 * time.Second},
+		"10,000 runs, 300 calls a minute":   {crowd{runs: 10000, quota: 300}, 0.55, 26 * time.Second, 80 * time.Second},
+		"10,000 runs, 6,000 calls a minute": {crowd{runs: 10000, quota: 6000}, 1.0, 10 * time.Second, 35 * time.Second},
+		"100 runs among 5,000 of others":    {crowd{runs: 100, quota: 300, foreign: 5000}, 6, 8 * time.Second, 22 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			singly, together := c.compare(t)
+			if singly.missing+together.missing > 0 {
+				t.Fatalf("%d and %d ends were never known", singly.missing, together.missing)
+			}
+			if got := float64(together.calls) / float64(c.runs); got > c.calls || together.calls > singly.calls {
+				t.Errorf("%.2f calls a run, want at most %.2f, and no more than singly", got, c.calls)
+			}
+			if p50, p99 := together.lag(0.5), together.lag(0.99); p50 > c.p50 || p99 > c.p99 || p99 > singly.lag(0.99)/2 {
+				t.Errorf("known after %v, p99 %v; want %v and %v, and half of singly", p50, p99, c.p50, c.p99)
+			}
+			if most := 1 + together.calls/1000; together.throttled > most {
+				t.Errorf("%d throttle answers, want at most %d", together.throttled, most)
+			}
+			if t.Failed() {
+				t.Logf("singly: %v\ntogether: %v", singly, together)
+			}
+		})
+	}
+}
+
+var crowds = flag.String("crowds", "", "print the figures of these crowds, as runs/quota or runs/quota/foreign, separated by commas")
+
+// TestCrowdFigures prints the figures of the crowds that -crowds names.
+func TestCrowdFigures(t *testing.T) {
+	for name := range strings.SplitSeq(*crowds, ",") {
+		var s crowd
+		if _, err := fmt.Sscanf(name, "%d/%d/%d", &s.runs, &s.quota, &s.foreign); err != nil && name != "" && s.quota == 0 {
+			t.Errorf("-crowds: %q is not runs/quota or runs/quota/foreign", name)
+		}
+		if s.quota == 0 {
 			continue
 		}
-		var s crowd
-		if _, err := fmt.Sscanf(name, "%d/%d/%d", &s.runs, &s.quota, &s.foreign); err != nil && s.quota == 0 {
-			t.Fatal(err)
-		}
-		s.qps = float64(s.quota) / 60
-		for _, s.singly = range []bool{true, false} {
-			synctest.Test(t, func(t *testing.T) {
-				began := realNow()
-				f := s.observe()
-				t.Logf("%s singly=%v: %v (%v real)", name, s.singly, f, realNow()-began)
-			})
+		singly, together := s.compare(t)
+		t.Logf("%s\nsingly:   %v\ntogether: %v", name, singly, together)
+		if together.missing > 0 {
+			t.Errorf("%d ends were never known", together.missing)
 		}
 	}
 }
