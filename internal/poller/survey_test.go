@@ -205,8 +205,8 @@ func TestRunsAreAskedAboutTogether(t *testing.T) {
 		c := newTown(t, Options{}, 200)
 		c.pass(10 * time.Minute)
 		singles, lists := tally(c.took())
-		if singles != 1 {
-			t.Errorf("%d runs were asked about singly, want the first alone, which was alone", singles)
+		if singles > 1+newcomersAtOnce {
+			t.Errorf("%d runs were asked about singly, want the first, which was alone, and a few newcomers", singles)
 		}
 		// Four pages at most every four seconds; and before the lists were measured, a look at the others.
 		if lists["Running"] < 4*60 || lists["Running"] > 4*150 || lists[""]+lists["Finished"]+lists["Stopped"] > 30 {
@@ -278,9 +278,18 @@ func TestAbsenceFromAnUnfinishedSweepIsNoSuspicion(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := surveyedTown(t)
 				c.onList = onList
-				c.pass(12 * time.Second)
-				if singles, lists := tally(c.took()); singles > 0 || lists["Running"] < 2 {
-					t.Errorf("%d were asked about by themselves; lists %v", singles, lists)
+				// A look at the ended may come first, once a minute at the least the unfinished are listed.
+				singles, swept := 0, 0
+				for range 20 {
+					c.pass(4 * time.Second)
+					alone, lists := tally(c.took())
+					singles, swept = singles+alone, swept+lists["Running"]
+					if swept >= 2 {
+						break
+					}
+				}
+				if singles > 0 || swept < 2 {
+					t.Errorf("%d were asked about by themselves, after %d pages of the unfinished", singles, swept)
 				}
 				if _, failing := c.answered(); name != "throttled" && failing != 0 {
 					t.Errorf("%d owners are shown a failure", failing)
@@ -469,7 +478,7 @@ func TestOutageEndsWithoutAStampede(t *testing.T) {
 		c := surveyedTown(t)
 		c.script(failing(cloudassistant.ClassUnavailable))
 		c.pass(15 * time.Minute)
-		if calls := len(c.took()); calls > 15*60*5 {
+		if calls := len(c.took()); calls > 15*2+20 {
 			t.Errorf("%d calls in an outage", calls)
 		}
 		if _, failing := c.answered(); failing != 200 {
@@ -498,8 +507,9 @@ func TestThrottleStormWithSurveys(t *testing.T) {
 		c.script(storm(c.clock.Now().Add(5 * time.Minute)))
 		c.watch(500)
 		c.pass(5 * time.Minute)
-		// The first run, which was alone; the survey, which all others await; and it again once a minute.
-		if calls := c.took(); len(calls) != 6 {
+		// The first run, which was alone, and a few newcomers; the survey, which all others await; and it again once a
+		// minute.
+		if calls := c.took(); len(calls) > 6+newcomersAtOnce {
 			t.Errorf("%d calls in five minutes of throttle answers", len(calls))
 		}
 		c.script(c.respond)
@@ -517,6 +527,7 @@ func TestThrottleStormWithSurveys(t *testing.T) {
 
 func TestIdentitiesOfOneAccountShareTheBucketNotTheAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
 		c := newTown(t, Options{QPS: 5, Burst: 10}, 100)
 		c.change(func() {
 			c.accounts = map[cloudassistant.Identity]string{alice: "1", bob: "1"}
@@ -536,8 +547,8 @@ func TestIdentitiesOfOneAccountShareTheBucketNotTheAnswers(t *testing.T) {
 		}
 		c.pass(10 * time.Second)
 		calls := c.took()
-		if most := 10 + 5*10 + 1; len(calls) > most {
-			t.Errorf("%d calls of one account in ten seconds, want at most %d", len(calls), most)
+		if most := 10 + 5*time.Since(began).Seconds() + 1; float64(len(calls)) > most {
+			t.Errorf("%d calls of one account in %v, want at most %v", len(calls), time.Since(began), most)
 		}
 		asked := map[string]bool{}
 		for _, call := range calls {
