@@ -43,7 +43,13 @@ type trust struct {
 
 // believes says whether a list is believed to have shown all rows of a run that nothing else is known of.
 func (t *trust) believes(now time.Time) bool {
-	return !t.unordered && !now.Before(t.wrongUntil) && t.right >= trustFrom &&
+	return t.right >= trustFrom && t.sorted(now)
+}
+
+// sorted says whether lists have shown to be sorted so that the rows of a run stand together. That is enough to believe
+// them of a run that was seen before it ended, when all that goes on was listed.
+func (t *trust) sorted(now time.Time) bool {
+	return !t.unordered && !now.Before(t.wrongUntil) &&
 		t.rows >= orderRows && t.span >= orderSpan && t.astray*orderFaults <= t.rows
 }
 

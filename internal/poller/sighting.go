@@ -41,7 +41,8 @@ func (q *question) sight(rows []cloudassistant.Record, whole bool, began, now ti
 		return sightGoesOn, q.sighted(answer, now, jitter)
 	case known != nil && !covers(rows, known):
 		return sightDoubtful, nil
-	case known != nil && q.settled, q.key.instanceID != "" && alone(rows), whole && q.lane.trust.believes(now):
+	case known != nil && q.settled, q.key.instanceID != "" && alone(rows),
+		whole && (q.lane.trust.believes(now) || known != nil && q.lane.trust.sorted(now)):
 		return sightEnded, q.sighted(answer, now, jitter)
 	case whole && !now.Before(q.lane.trust.wrongUntil):
 		q.glimpse = answer
