@@ -117,6 +117,13 @@ func TestOutputInSecrets(t *testing.T) {
 // While Secrets cannot be written for a reason that may pass, whoever waits gets the end; the output is put into a Secret
 // once that works.
 func TestOutputIsOwedWhileSecretsCannotBeWritten(t *testing.T) {
+	for name, restart := range map[string]bool{"the operator goes on": false, "the operator is restarted": true} {
+		t.Run(name, func(t *testing.T) { owesOutput(t, restart) })
+	}
+}
+
+func owesOutput(t *testing.T, restart bool) {
+	t.Helper()
 	w := newSecretWorld(t)
 	broken := fmt.Sprintf(`
 apiVersion: admissionregistration.k8s.io/v1
@@ -152,7 +159,13 @@ webhooks:
 		t.Errorf("the status names the Secrets %v, which cannot be", ended.Status.OutputSecrets)
 	}
 	w.untilEvent(t, "OutputNotKept", "tried again by itself")
+	if restart {
+		w.stop()
+	}
 	w.run(t, "delete", "validatingwebhookconfiguration", w.namespace)
+	if restart {
+		w.start(t)
+	}
 	w.until(t, "owed", "kept", func(result *v1alpha1.InvocationResult) bool { return len(result.Status.OutputSecrets) == 1 })
 }
 

@@ -127,6 +127,10 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 	}
 
 	memory.noteForced(result, now)
+	if !memory.begun {
+		memory.begun = true
+		memory.owed = projection.OwesOutput(&result.Spec, &result.Status, r.Settings.Projection, now)
+	}
 	seen := r.observe(request, result, memory, now)
 	output, keepErr := r.judge(ctx, result, seen, now, memory)
 	unanswered := memory.forced != "" && askedAt(seen).Before(memory.forcedAt)

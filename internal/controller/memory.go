@@ -27,6 +27,8 @@ type memory struct {
 	kept    map[string]string
 	secrets []string
 	told    string
+	// begun says that the object was looked at since the operator started.
+	begun bool
 	// owed says that outputs could not be kept, for a reason that may pass: their only copy here is the snapshot.
 	owed bool
 }

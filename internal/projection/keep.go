@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 )
@@ -68,6 +69,23 @@ func (p *projection) keep() Keep {
 		add(fmt.Sprintf("%s%d.", runPrefix, e.run().began), e)
 	}
 	return keep
+}
+
+// OwesOutput says, from the stored status alone, whether an ended command printed something that belongs in a Secret and
+// no Secret is named: it could not be written, or the operator was restarted before it was. For an hour after the end the
+// API is asked for it once more.
+func OwesOutput(spec *v1alpha1.InvocationResultSpec, status *v1alpha1.InvocationResultStatus, settings Settings, now time.Time) bool {
+	completed := findCondition(status, v1alpha1.ConditionCompleted)
+	p := &projection{Input: Input{Spec: spec, Settings: settings}}
+	if completed == nil || !isCommandEnd(completed.Reason) || p.policy() != v1alpha1.OutputSecret || len(status.OutputSecrets) > 0 {
+		return false
+	}
+	if now.After(completed.LastTransitionTime.Add(owedTime)) {
+		return false
+	}
+	return slices.ContainsFunc(status.Instances, func(r v1alpha1.InstanceResult) bool {
+		return r.Output != nil && r.Output.TruncatedBytes > 0
+	})
 }
 
 // key names a place in the data of a Secret: the instance and, if the command ran in one, the container.

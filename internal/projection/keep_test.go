@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
@@ -165,5 +166,32 @@ func TestAskingForASecretLater(t *testing.T) {
 	s.at(0, Observation{})
 	if text() != "" {
 		t.Errorf("where none is allowed the status shows %q", text())
+	}
+}
+
+// What is owed to a Secret can be told from the stored status, for an hour.
+func TestOwesOutput(t *testing.T) {
+	for name, test := range map[string]struct {
+		edit  func(*story)
+		after time.Duration
+		want  bool
+	}{
+		"no Secret is named":     {want: true},
+		"a Secret is named":      {edit: func(s *story) { s.status.OutputSecrets = []string{"result-output"} }},
+		"another policy":         {edit: func(s *story) { s.spec.Output = nil }},
+		"no Secrets are allowed": {edit: func(s *story) { s.settings.MaxOutputPolicy = v1alpha1.OutputTail }},
+		"long ago":               {after: 2 * time.Hour},
+		"nothing was printed":    {edit: func(s *story) { s.status.Instances[0].Output = nil }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := tell(t, secretOutput(run1()))
+			s.answers(0, row("i-a", success, printed("precious")))
+			if test.edit != nil {
+				test.edit(s)
+			}
+			if got := OwesOutput(s.spec, s.status, s.settings, t0.Add(test.after)); got != test.want {
+				t.Errorf("owes output: %v, want %v", got, test.want)
+			}
+		})
 	}
 }

@@ -27,9 +27,10 @@ const (
 	recordSettleTime = time.Minute
 	// slowTime is how long after the first observation a Slow one is given up.
 	slowTime = 30 * 24 * time.Hour
-	// historyWait and deliveryWait bound how long a run that ended is still asked about, for the history of its
-	// last run and for the delivery of its output to OSS.
+	// historyWait, owedTime and deliveryWait bound how long a run that ended is still asked about: for the history of its
+	// last run, for output that is not in its Secret yet, and for the delivery of its output to OSS.
 	historyWait  = time.Minute
+	owedTime     = time.Hour
 	deliveryWait = time.Hour
 
 	defaultTimeout      = 24 * time.Hour
