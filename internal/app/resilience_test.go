@@ -119,6 +119,26 @@ func TestADenialHeals(t *testing.T) {
 	w.untilReason(t, "denied", v1alpha1.ReasonSucceeded)
 }
 
+// Whoever asks again about a result that has ended learns why there is no answer, once; what was recorded stays.
+func TestAskingInVainIsTold(t *testing.T) {
+	w := newRunningWorld(t)
+	row := running(1)
+	succeed(&row)
+	w.script(t, "t-vain", row)
+	w.apply(t, "vain", fmt.Sprintf("{regionID: %s, invokeID: t-vain}", region))
+	before := w.untilReason(t, "vain", v1alpha1.ReasonSucceeded)
+	w.inject(t, emulator.Fault{Kind: emulator.FaultError, Code: "Forbidden.RAM"})
+	w.run(t, "annotate", "ir/vain", v1alpha1.AnnotationReconcileRequestedAt+"=now")
+	after := w.until(t, "vain", "asked for in vain", func(result *v1alpha1.InvocationResult) bool {
+		return result.Status.LastHandledReconcileAt == "now"
+	})
+	w.untilEvent(t, "AskedInVain", "Forbidden.RAM")
+	after.Status.LastHandledReconcileAt = ""
+	if diff := cmp.Diff(before.Status, after.Status); diff != "" {
+		t.Errorf("asking in vain changed the status (-before +after):\n%s", diff)
+	}
+}
+
 // TestKilledAtAnyMoment kills the operator's process with SIGKILL at each stage of a run, and starts it again.
 func TestKilledAtAnyMoment(t *testing.T) {
 	w := newWorld(t)

@@ -136,6 +136,10 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 	unanswered := memory.forced != "" && askedAt(seen).Before(memory.forcedAt)
 	if memory.forced != "" && !unanswered {
 		output.Status.LastHandledReconcileAt = memory.forced
+		if output.Finished && failedSince(seen, memory.forcedAt) {
+			// The status of what has ended shows no failure, and whoever asked would look for it in vain.
+			output.Events = append(output.Events, projection.AskedInVain(seen.Failure.Err))
+		}
 	}
 
 	wait := output.Requeue

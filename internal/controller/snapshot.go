@@ -37,3 +37,9 @@ func askedAt(snapshot poller.Snapshot) time.Time {
 func differ(a, b poller.Snapshot) bool {
 	return a.Live != b.Live || a.History != b.History || (a.Failure == nil) != (b.Failure == nil)
 }
+
+// failedSince says that an attempt begun at that time or later failed, and none gave an answer.
+func failedSince(snapshot poller.Snapshot, at time.Time) bool {
+	failure, live := snapshot.Failure, snapshot.Live
+	return failure != nil && !failure.Began.Before(at) && (live == nil || live.StartedAt.Before(at))
+}

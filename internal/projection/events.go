@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
 )
 
 // The types of events, as Kubernetes knows them.
@@ -18,6 +19,9 @@ const EventRunFailed = "RunFailed"
 
 // EventOutputNotKept is the reason of the event that tells of output which was to be kept in a Secret, and is not.
 const EventOutputNotKept = "OutputNotKept"
+
+// EventAskedInVain is the reason of the event that tells whoever asked about a result that has ended of a failure.
+const EventAskedInVain = "AskedInVain"
 
 // Event tells of a transition. Its note is at most 1,024 bytes, more than which the API server refuses.
 type Event struct {
@@ -68,4 +72,10 @@ func (p *projection) events(v verdict, status *v1alpha1.InvocationResultStatus) 
 		events = append(events, Event{Type: EventWarning, Reason: EventRunFailed, Note: capMessage(note, maxMessageBytes)})
 	}
 	return events
+}
+
+// AskedInVain tells whoever asked for an answer about a result that has ended why there is none.
+func AskedInVain(failure *cloudassistant.Error) Event {
+	note := "asked for by an annotation, there was no answer, and what was recorded stays: " + told(failure)
+	return Event{Type: EventWarning, Reason: EventAskedInVain, Note: capMessage(note, maxMessageBytes)}
 }
