@@ -24,6 +24,7 @@ import (
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/controller"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/metrics"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/outputs"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/poller"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/projection"
@@ -74,13 +75,15 @@ func Run(ctx context.Context, cluster *rest.Config, options Options) error {
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
+	meters := metrics.New(options.Clock)
 	changes := &controller.Changes{}
-	engine := poller.New(sessions, poller.Options{
+	engine := poller.New(meters.Sessions(sessions), poller.Options{
 		Clock:     options.Clock,
 		QPS:       options.APIQPS,
 		Burst:     options.APIBurst,
 		AskSingly: options.AskSingly,
 		Notify:    changes.Notify,
+		Observer:  meters,
 	})
 	if err := manager.Add(engine); err != nil {
 		return err
@@ -91,6 +94,7 @@ func Run(ctx context.Context, cluster *rest.Config, options Options) error {
 		Outputs:  outputs.Keeper{Reader: manager.GetAPIReader(), Writer: manager.GetClient()},
 		Recorder: manager.GetEventRecorder(name),
 		Clock:    options.Clock,
+		Observer: meters,
 		Settings: controller.Settings{
 			Projection: projection.Settings{
 				MaxStatusBytes:      options.MaxStatusBytes,
@@ -101,6 +105,12 @@ func Run(ctx context.Context, cluster *rest.Config, options Options) error {
 			DefaultCredentialsNamespaces: options.DefaultCredentialsNamespaces,
 		},
 	}
+	meters.Read(engine, reconciler)
+	unregister, err := meters.Register(options.registry())
+	if err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	defer unregister()
 	if err := reconciler.SetupWithManager(manager, changes); err != nil {
 		return err
 	}
@@ -128,14 +138,14 @@ func managerOptions(options Options) ctrl.Options {
 			namespaces[namespace] = cache.Config{}
 		}
 	}
-	metrics := metricsserver.Options{
+	serving := metricsserver.Options{
 		BindAddress:   options.MetricsBindAddress,
 		SecureServing: options.MetricsSecure,
 		// HTTP/2 has had denials of service, and a scrape gains nothing from it.
 		TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }},
 	}
 	if options.MetricsSecure {
-		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+		serving.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
 	return ctrl.Options{
 		Scheme: Scheme(),
@@ -152,7 +162,7 @@ func managerOptions(options Options) ctrl.Options {
 		LeaseDuration:                 ptr.To(leaseDuration),
 		RenewDeadline:                 ptr.To(renewDeadline),
 		RetryPeriod:                   ptr.To(retryPeriod),
-		Metrics:                       metrics,
+		Metrics:                       serving,
 		HealthProbeBindAddress:        options.HealthProbeBindAddress,
 		Controller:                    config.Controller{SkipNameValidation: ptr.To(options.skipNameValidation)},
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/utils/clock"
 
@@ -48,6 +49,8 @@ type Options struct {
 	Clock clock.WithTicker
 
 	skipNameValidation bool
+	// metrics is where the operator's metrics are registered; nil means where the manager serves them from.
+	metrics prometheus.Registerer
 }
 
 // The bounds of --max-status-bytes. etcd refuses requests over 1.5 MiB; below 8 KiB not even the conditions fit.

@@ -61,6 +61,8 @@ type InvocationResultReconciler struct {
 	Recorder events.EventRecorder
 	Clock    clock.WithTicker
 	Settings Settings
+	// Observer is told what is done; nil tells nobody.
+	Observer Observer
 
 	memories memories
 }
@@ -145,7 +147,9 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 	wait := output.Requeue
 	switch {
 	case projection.Equal(&result.Status, &output.Status):
+		r.observer().Skipped(SkipUnchanged)
 	case memory.paces(result, output, now):
+		r.observer().Skipped(SkipPaced)
 		wait = earliest(wait, memory.mayWriteAt())
 	default:
 		if err := r.write(ctx, result, output, memory); err != nil {
@@ -245,6 +249,7 @@ func (r *InvocationResultReconciler) write(ctx context.Context, result *v1alpha1
 		return client.IgnoreNotFound(err)
 	}
 	memory.writtenVersion = result.ResourceVersion
+	r.observer().Wrote(result.Namespace, tell(&before.Status, &output.Status, output.Events, r.Clock.Now()))
 	for _, event := range output.Events {
 		r.Recorder.Eventf(result, nil, event.Type, event.Reason, "Observe", "%s", event.Note)
 	}
@@ -254,6 +259,9 @@ func (r *InvocationResultReconciler) write(ctx context.Context, result *v1alpha1
 func (r *InvocationResultReconciler) delete(ctx context.Context, result *v1alpha1.InvocationResult) error {
 	// Only what was judged: not one made anew under the name, nor one whose time to live was just changed.
 	err := r.Client.Delete(ctx, result, client.Preconditions{UID: &result.UID, ResourceVersion: &result.ResourceVersion})
+	if err == nil {
+		r.observer().Deleted()
+	}
 	return client.IgnoreNotFound(err)
 }
 

@@ -78,12 +78,17 @@ func (m *memory) wants() demand {
 type memories struct {
 	mutex   sync.Mutex
 	byOwner map[types.NamespacedName]*memory
+	// perNamespace is how many owners a namespace has.
+	perNamespace map[string]int
 }
 
 func (m *memories) of(owner types.NamespacedName, uid types.UID) *memory {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	known := m.byOwner[owner]
+	if known == nil {
+		m.count(owner.Namespace, 1)
+	}
 	// An object made anew under the same name is another one.
 	if known == nil || known.uid != uid {
 		if m.byOwner == nil {
@@ -98,5 +103,8 @@ func (m *memories) of(owner types.NamespacedName, uid types.UID) *memory {
 func (m *memories) forget(owner types.NamespacedName) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
+	if m.byOwner[owner] != nil {
+		m.count(owner.Namespace, -1)
+	}
 	delete(m.byOwner, owner)
 }

@@ -78,6 +78,7 @@ func (a *attempt) ask(ctx context.Context) (r result) {
 	answer, err := cloudassistant.Walk(ctx, metered, query, options)
 	switch {
 	case err == nil:
+		a.walked(answer)
 		dropPartialOutput(answer.Records)
 		if a.past != nil && !answer.Complete {
 			answer = joinHistory(answer, a.known)

@@ -178,7 +178,7 @@ func (p *Poller) enter(l *lane, account string) *sharedBucket {
 		p.buckets[key] = b
 	}
 	b.attempts++
-	l.bucket = b.bucket
+	l.bucket, l.account = b.bucket, account
 	return b
 }
 

@@ -29,6 +29,8 @@ type lane struct {
 	// bucket is the one that the latest attempt used; nil before. It can be another one after the credentials
 	// have changed, which the next attempt finds out.
 	bucket *bucket
+	// account is that of bucket.
+	account string
 	// heldUntil is when sessions may be opened again, after opening one was throttled.
 	heldUntil time.Time
 }

@@ -34,6 +34,8 @@ type Options struct {
 	// called from any goroutine, without locks, and must not block. A call that has begun when the owner is
 	// forgotten still ends.
 	Notify func(Owner)
+	// Observer is told what the engine does; nobody by default.
+	Observer Observer
 	// pageRows is how many rows a page holds at most, 50 by default; smaller in tests, which have few rows.
 	pageRows int
 }
@@ -47,6 +49,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Notify == nil {
 		o.Notify = func(Owner) {}
+	}
+	if o.Observer == nil {
+		o.Observer = silent{}
 	}
 	o.QPS = cmp.Or(o.QPS, 5)
 	o.Burst = cmp.Or(o.Burst, 10)

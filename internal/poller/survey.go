@@ -23,6 +23,8 @@ type survey struct {
 	runs int
 
 	api *meteredAPI
+	// plan is empty before it is chosen.
+	plan SurveyPlan
 	// pages is the number of those asked for, and bytes what they came to.
 	pages int
 	bytes int64
@@ -41,6 +43,7 @@ func (s *survey) run(ctx context.Context) {
 	defer s.cancel()
 	err := s.round(ctx)
 	s.end(ctx, err)
+	s.surveyed(ctx, err)
 }
 
 func (s *survey) round(ctx context.Context) (err error) {
@@ -58,7 +61,7 @@ func (s *survey) round(ctx context.Context) (err error) {
 	b := p.enter(l, session.Account())
 	defer p.exit(b)
 	s.api = &meteredAPI{api: session, bucket: b.bucket, clock: p.options.Clock}
-	switch s.choose() {
+	switch s.planned(s.choose()) {
 	case planHarvest:
 		return s.harvest(ctx)
 	case planDiscover:
@@ -289,6 +292,8 @@ type seen struct {
 // short; what a page told stays told.
 func (s *survey) walk(ctx context.Context, list list, visit func(page []cloudassistant.Record, seen seen) bool) (pages int, whole bool, err error) {
 	s.met, s.listing = map[string][]cloudassistant.Record{}, newListing()
+	visit, done := s.metered(list, visit)
+	defer done()
 	query := list.query(s.lane.key.regionID)
 	query.ContentEncoding = cloudassistant.EncodingBase64
 	paging := cloudassistant.Paging{MaxResults: s.lane.poller.options.pageRows}
