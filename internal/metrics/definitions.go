@@ -74,7 +74,8 @@ var (
 	sessionFailures = definition{
 		"cloudassistant_session_failures_total", counter,
 		"Attempts that ended before a call because there were no credentials to make it with, by the code of the failure.",
-		[]string{labelRegion, labelCode}, nil,
+		[]string{labelRegion, labelCode},
+		nil,
 	}
 	watched = definition{
 		"cloudassistant_questions_watched", gauge,
@@ -119,7 +120,8 @@ var (
 	surveys = definition{
 		"cloudassistant_surveys_total", counter,
 		"Surveys, which ask about all runs of an identity in a region at once, by their plan and how they ended.",
-		[]string{labelPlan, labelOutcome}, nil,
+		[]string{labelPlan, labelOutcome},
+		nil,
 	}
 	detectionLag = definition{
 		"cloudassistant_detection_lag_seconds", histogram,
@@ -129,17 +131,20 @@ var (
 	completed = definition{
 		"cloudassistant_runs_completed_total", counter,
 		"Observations that have come to an end, by the reason of Completed; and by RunFailed, single runs of a scheduled command that failed.",
-		[]string{labelNamespace, labelReason}, nil,
+		[]string{labelNamespace, labelReason},
+		nil,
 	}
 	writes = definition{
 		"cloudassistant_status_writes_total", counter,
 		"Writes of a status: of an end, of another condition or fact that is written at once, or of mere progress.",
-		[]string{labelKind}, nil,
+		[]string{labelKind},
+		nil,
 	}
 	skips = definition{
 		"cloudassistant_status_writes_skipped_total", counter,
 		"Looks at a result after which no status was written: nothing had changed, or it was mere progress and too soon for it.",
-		[]string{labelReason}, nil,
+		[]string{labelReason},
+		nil,
 	}
 	truncated = definition{
 		"cloudassistant_output_truncated_bytes_total", counter,
