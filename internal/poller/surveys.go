@@ -91,6 +91,9 @@ func (l *lane) count(q *question) {
 		l.runs++
 	} else {
 		l.runs--
+		// Whoever has joined does not wait for surveys.
+		q.coveredUntil = time.Time{}
+		q.await(false)
 	}
 	if l.runs == surveyFrom || l.runs == surveyFrom-1 {
 		l.standDown()

@@ -112,6 +112,13 @@ func (w *world) start() {
 	})
 }
 
+// together does all of that before the API answers anything.
+func (w *world) together(what func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	what()
+}
+
 func (w *world) note(owner Owner) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
