@@ -44,8 +44,10 @@ func TestDemandOfThePastMeansNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, Options{}, running)
 		start := w.clock.Now()
-		w.poller.Watch("a", about("t-1"))
-		w.poller.Watch("b", about("t-1"))
+		w.together(func() {
+			w.poller.Watch("a", about("t-1"))
+			w.poller.Watch("b", about("t-1"))
+		})
 		w.pass(time.Second)
 		expectNews(t, w, "a", 1)
 		expectNews(t, w, "b", 1)
@@ -217,8 +219,10 @@ func TestFailureBeforeADemandIsNotItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, Options{}, failing(cloudassistant.ClassUnavailable))
 		start := w.clock.Now()
-		w.poller.Watch("a", about("t-1"))
-		w.poller.Watch("b", about("t-1"))
+		w.together(func() {
+			w.poller.Watch("a", about("t-1"))
+			w.poller.Watch("b", about("t-1"))
+		})
 		w.pass(time.Second)
 		expectNews(t, w, "a", 1)
 		w.poller.Watch("a", demanding(start.Add(10*time.Second)))

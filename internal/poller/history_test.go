@@ -162,8 +162,10 @@ func TestFailingHistorySpoilsNothing(t *testing.T) {
 		long.MinInterval = time.Hour
 		plain := about("t-1")
 		plain.MinInterval = time.Hour
-		w.poller.Watch("a", long)
-		w.poller.Watch("b", plain)
+		w.together(func() {
+			w.poller.Watch("a", long)
+			w.poller.Watch("b", plain)
+		})
 		start := w.clock.Now()
 		w.pass(20 * time.Second)
 		calls := w.took()
