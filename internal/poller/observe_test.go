@@ -99,11 +99,11 @@ func TestASurveyIsToldByItsPlanAndOutcome(t *testing.T) {
 				}
 				all = append(all, rows(q, status).records...)
 			}
-			if len(all) > pageRows && c.paging.NextToken == "" {
-				return reply{records: all[:pageRows], next: "more"}
+			if len(all) > 50 && c.paging.NextToken == "" {
+				return reply{records: all[:50], next: "more"}
 			}
-			if len(all) > pageRows {
-				all = all[pageRows:]
+			if len(all) > 50 {
+				all = all[50:]
 			}
 			return reply{records: all}
 		})
