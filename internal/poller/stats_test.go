@@ -60,7 +60,7 @@ func TestStatsTellWhatIsLate(t *testing.T) {
 		}
 
 		w.script(failing(cloudassistant.ClassDenied))
-		w.pass(time.Minute)
+		w.pass(3 * time.Minute)
 		expectCounts(t, w.stats(t), 2, 2, 0, 0)
 
 		w.script(running)
