@@ -46,8 +46,8 @@ const (
 	singlesAtOnce = 25
 	// harvestOnly is how long a run may go unseen where only the ended are looked through.
 	harvestOnly = 2 * time.Minute
-	// unmeasured is after how long a survey that did not pay is tried again.
-	unmeasured = 5 * time.Minute
+	// measuredFor is how long the length of a list is taken for known, and a new run left to surveys.
+	measuredFor = 5 * time.Minute
 )
 
 // spareInterval is the time from an answer about a run to the next call, where few are asked about one by one.
@@ -119,8 +119,8 @@ type surveyCosts struct {
 	runs, awaiting, departures int
 	// unfinished and ended are the pages of these lists, as far as they are of interest.
 	unfinished, ended int
-	// ordered: lists are sorted by the begin of runs. measured: the unfinished have been listed before; overdue: too
-	// long ago.
+	// ordered: lists are sorted by the begin of runs. measured: the length of the list of the unfinished is known;
+	// overdue: it was listed too long ago.
 	ordered, measured, overdue bool
 }
 

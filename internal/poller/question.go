@@ -215,7 +215,7 @@ func (q *question) liveDue() time.Time {
 		scheduled = q.failed.due(q.bounds)
 	case q.sought:
 	case q.awaits && q.lane.surveying():
-		scheduled = later(q.since.Add(unmeasured), q.coveredUntil)
+		scheduled = later(q.since.Add(measuredFor), q.coveredUntil)
 	case q.coveredUntil.IsZero():
 		scheduled = q.answered.due(q.bounds)
 		if spare := q.lane.spare(q); q.bounds.min <= patient && scheduled.Sub(q.answered.from) > spare {

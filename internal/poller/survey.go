@@ -83,7 +83,7 @@ func (s *survey) choose() surveyPlan {
 	now := l.poller.options.Clock.Now()
 	return choose(surveyCosts{
 		runs: l.runs, awaiting: l.awaiting, unfinished: l.unfinishedNow(), ended: l.endedPages,
-		departures: l.departures(now), ordered: !l.trust.unordered, measured: !l.swept.IsZero(),
+		departures: l.departures(now), ordered: !l.trust.unordered, measured: !l.swept.IsZero() && !l.outgrown(),
 		overdue: now.Sub(l.swept) >= l.sweepEvery(),
 	})
 }
@@ -142,7 +142,7 @@ func (s *survey) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.measured(rows, whole, began)
+	l.measured(rows, s.runs, whole, began)
 	if whole {
 		s.seek(func(q *question) bool { return q.since.Before(began) && q.seen.Before(began) })
 	}

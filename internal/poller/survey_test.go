@@ -521,7 +521,7 @@ func TestThrottleStormWithSurveys(t *testing.T) {
 func TestIdentitiesOfOneAccountShareTheBucketNotTheAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		c := newTown(t, Options{QPS: 5, Burst: 10}, 100)
+		c := newTown(t, Options{QPS: 5, Burst: 10}, 0) // nobody asks before the accounts are named
 		c.together(func() {
 			c.accounts = map[cloudassistant.Identity]string{alice: "1", bob: "1"}
 			// The lists of alice have no rows of bob's, and his fail.
@@ -532,6 +532,7 @@ func TestIdentitiesOfOneAccountShareTheBucketNotTheAnswers(t *testing.T) {
 				return nil
 			}
 		})
+		c.watch(100)
 		c.settle(100, time.Second)
 		for _, run := range c.runs[100:] {
 			watch := about(run.id)

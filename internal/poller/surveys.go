@@ -35,7 +35,9 @@ type surveys struct {
 	unfinishedRows int
 	sweptRuns      int
 	swept          time.Time
-	depth          depth
+	// sweptWhole: it was listed to its end.
+	sweptWhole bool
+	depth      depth
 	// endedPages is how many pages of the ended are newer than the oldest run that is watched, by an estimate.
 	endedPages int
 	// watched is what the latest round found to be watched.
@@ -121,21 +123,31 @@ func (l *lane) surveying() bool {
 	switch {
 	case l.poller.options.AskSingly || l.runs < surveyFrom || now.Before(l.refusedUntil):
 		return false
-	case l.swept.IsZero() || now.Sub(l.swept) > unmeasured || pays(l.unfinishedNow(), l.runs):
+	case l.unmeasured(now) || pays(l.unfinishedNow(), l.runs):
 		return true
 	}
 	return !l.trust.unordered && pays(l.endedPages+1, l.runs)
 }
 
-// measured takes in how many rows the list of the unfinished had. One that was not listed whole goes on longer than it
-// pays to know.
-func (l *lane) measured(rows int, whole bool, began time.Time) {
+// measured takes in how many rows the list of the unfinished had, in a sweep that was begun for so many runs. One that was
+// not listed whole goes on longer than it pays to know, for so many.
+func (l *lane) measured(rows, runs int, whole bool, began time.Time) {
 	l.poller.mu.Lock()
 	defer l.poller.mu.Unlock()
+	l.unfinishedRows, l.swept, l.sweptRuns, l.sweptWhole = rows, began, l.runs, whole
 	if !whole {
-		rows = max(rows, l.runs*l.poller.options.pageRows)
+		l.unfinishedRows, l.sweptRuns = max(rows, runs*l.poller.options.pageRows), runs
 	}
-	l.unfinishedRows, l.swept, l.sweptRuns = rows, began, l.runs
+}
+
+// unmeasured says that the length of the list of the unfinished is not known by now.
+func (l *lane) unmeasured(now time.Time) bool {
+	return l.swept.IsZero() || now.Sub(l.swept) > measuredFor || l.outgrown()
+}
+
+// outgrown says that the list of the unfinished did not pay for so few runs as were watched then, and may by now.
+func (l *lane) outgrown() bool {
+	return !l.sweptWhole && l.runs >= 2*l.sweptRuns
 }
 
 // departures is how many of the runs have probably ended by the time that the unfinished will have been listed.
