@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
@@ -82,136 +83,48 @@ func (w *world) untilValue(t *testing.T, series string, want float64) scraped {
 // names are the series, sorted.
 func (m scraped) names() []string { return slices.Sorted(maps.Keys(m.series)) }
 
-const ofAccount = `account="` + emulator.DefaultAccountID + `",`
+// The labels of what is counted by region and account.
+const (
+	ofAccount = `account="` + emulator.DefaultAccountID + `",`
+	inPlace   = "{" + ofAccount + `region="` + region + `"}`
+	ofCalls   = "{" + ofAccount + `api="DescribeInvocationResults",`
+)
+
+// told is a story that the operator lives through, and all that was scraped of it.
+type told struct {
+	*world
+	scrapes []scraped
+}
+
+// expect compares some of the series.
+func (s *told) expect(t *testing.T, m scraped, want map[string]float64) {
+	t.Helper()
+	s.scrapes = append(s.scrapes, m)
+	for series, value := range want {
+		if got, found := m.series[series]; !found || got != value {
+			t.Errorf("%s is %v (there: %v), want %v", series, got, found, value)
+		}
+	}
+}
+
+// completed is the series of the runs of the world that ended for a reason.
+func (s *told) completed(reason string) string {
+	return fmt.Sprintf("runs_completed_total{namespace=%q,reason=%q}", s.namespace, reason)
+}
+
+const tellers = 100
 
 // What the metrics tell of a known story: runs that end and one that fails, a throttle answer, deletions. There are as many
 // series for a hundred results as for one, and none for what is gone.
 func TestTheMetricsTellTheStory(t *testing.T) {
-	const (
-		results = 100
-		called  = "api_calls_total{" + ofAccount + `api="DescribeInvocationResults",`
-		inPlace = "{" + ofAccount + `region="` + region + `"}`
-	)
-	w := newClockWorld(t)
-	w.options.ServeMetrics(freeAddress(t))
-	w.start(t)
-	completed := func(reason string) string {
-		return fmt.Sprintf("runs_completed_total{namespace=%q,reason=%q}", w.namespace, reason)
-	}
-	observe := func(from, to int) {
-		var manifest strings.Builder
-		for n := from; n < to; n++ {
-			id := fmt.Sprintf("t-zebra%d", n)
-			w.script(t, id, running(1))
-			fmt.Fprintf(&manifest, "---\napiVersion: ecs.k8s.alibabacloud/v1alpha1\nkind: InvocationResult\nmetadata: {name: zebra-%d}\nspec: {regionID: %s, invokeID: %s}\n", n, region, id)
-		}
-		if applied := w.kubectl.Apply(t.Context(), manifest.String()); applied.ExitCode != 0 {
-			t.Fatal(applied.Stderr)
-		}
-	}
-
-	observe(0, 1)
-	w.untilReason(t, "zebra-0", v1alpha1.ReasonRunning)
-	one := w.untilValue(t, "questions_watched"+inPlace, 1)
-	observe(1, results)
-	for n := range results {
-		w.untilReason(t, fmt.Sprintf("zebra-%d", n), v1alpha1.ReasonRunning)
-	}
-	many := w.untilValue(t, "questions_watched"+inPlace, results)
-	if !slices.Equal(one.names(), many.names()) {
-		t.Errorf("one result has the series\n%s\nand %d have\n%s", strings.Join(one.names(), "\n"), results, strings.Join(many.names(), "\n"))
-	}
-	if n := many.series["status_writes_total{kind=\"transition\"}"]; n < results {
-		t.Errorf("%v transitions are told of %d results that have begun", n, results)
-	}
-
-	// Three of them end, one badly, all 40 seconds before anybody can know.
-	w.pass(t, minute)
-	for n := range 3 {
-		w.update(t, fmt.Sprintf("t-zebra%d", n), 1, func(row *emulator.Row) {
-			succeed(row)
-			row.FinishedTime = w.cloud.Clock().Now().Add(-40 * time.Second)
-			if n == 2 {
-				three := int64(3)
-				row.InvocationStatus, row.ExitCode, row.ErrorCode = "Failed", &three, "ExitCodeNonzero"
-				row.Output = []byte(strings.Repeat("x", 2000))
-			}
-		})
-	}
-	w.pass(t, minute)
-	for n, reason := range []string{v1alpha1.ReasonSucceeded, v1alpha1.ReasonSucceeded, v1alpha1.ReasonCommandFailed} {
-		w.untilReason(t, fmt.Sprintf("zebra-%d", n), reason)
-	}
-	ended := w.untilValue(t, `status_writes_total{kind="end"}`, 3)
-	for series, want := range map[string]float64{
-		completed(v1alpha1.ReasonSucceeded):       2,
-		completed(v1alpha1.ReasonCommandFailed):   1,
-		completed(v1alpha1.ReasonRecordsExpired):  0,
-		"detection_lag_seconds_count":             3,
-		`detection_lag_seconds_bucket{le="30"}`:   0,
-		`detection_lag_seconds_bucket{le="+Inf"}`: 3,
-		"output_truncated_bytes_total":            2000 - 1024,
-		"questions_watched" + inPlace:             results - 3,
-		"api_breaker_open" + inPlace:              0,
-		"api_allowed_calls_per_second" + inPlace:  100,
-	} {
-		if got, found := ended.series[series]; !found || got != want {
-			t.Errorf("%s is %v (there: %v), want %v", series, got, found, want)
-		}
-	}
-	calls := w.cloud.Calls()
-	total := 0
-	for key, n := range calls {
-		if key.Action == "DescribeInvocationResults" {
-			total += n
-		}
-	}
-	if told := ended.series[called+`code="OK",region="`+region+`"}`]; told == 0 || told > float64(total) {
-		t.Errorf("%v calls are told, and %d were made", told, total)
-	}
-
-	// A throttle answer.
-	w.inject(t, emulator.Fault{Kind: emulator.FaultError, Code: "Throttling.User", Action: "DescribeInvocationResults", RetryAfter: hour / 2, Count: 1})
-	w.pass(t, minute)
-	throttled := w.untilValue(t, "api_breaker_open"+inPlace, 1)
-	for series, want := range map[string]float64{
-		called + `code="Throttling.User",region="` + region + `"}`:                                      1,
-		"api_throttled_total{" + ofAccount + `api="DescribeInvocationResults",region="` + region + `"}`: 1,
-		"api_allowed_calls_per_second" + inPlace:                                                        0,
-	} {
-		if got := throttled.series[series]; got != want {
-			t.Errorf("after a throttle answer %s is %v, want %v", series, got, want)
-		}
-	}
-	w.pass(t, 20*minute)
-	w.untilScraped(t, "answers are overdue", func(m scraped) bool {
-		return m.series["questions_overdue"+inPlace] > 0 && m.series["oldest_due_answer_age_seconds"+inPlace] > 600
-	})
-	w.pass(t, 20*minute)
-	w.untilScraped(t, "the breaker closes and all is known", func(m scraped) bool {
-		return m.series["api_breaker_open"+inPlace] == 0 && m.series["questions_overdue"+inPlace] == 0
-	})
-
-	// Deletions, one at the end of its time to live.
-	w.merge(t, "zebra-0", `{"spec":{"ttlSecondsAfterFinished":0}}`)
-	w.run(t, "wait", "ir/zebra-0", "--for=delete", "--timeout=90s")
-	w.untilValue(t, "results_deleted_total", 1)
-	w.run(t, "delete", "ir", "--all")
-	gone := w.untilScraped(t, "nothing is watched", func(m scraped) bool {
-		_, found := m.series["questions_watched"+inPlace]
-		return !found
-	})
-	if got := gone.series[completed(v1alpha1.ReasonSucceeded)]; got != 2 {
-		t.Errorf("the runs that have completed are %v before anybody could scrape them last, want 2", got)
-	}
-	w.pass(t, 16*minute)
-	last := w.scrape(t)
-	for _, series := range last.names() {
-		if strings.Contains(series, region) || strings.Contains(series, w.namespace) {
-			t.Errorf("nothing is left, but %s", series)
-		}
-	}
-	for _, m := range []scraped{one, many, ended, throttled, gone, last} {
+	s := &told{world: newClockWorld(t)}
+	s.options.ServeMetrics(freeAddress(t))
+	s.start(t)
+	s.begin(t)
+	s.endThree(t)
+	s.throttle(t)
+	s.deleteAll(t)
+	for _, m := range s.scrapes {
 		if strings.Contains(m.text, "zebra") {
 			t.Error("the metrics name a result or a run")
 		}
@@ -223,6 +136,124 @@ func TestTheMetricsTellTheStory(t *testing.T) {
 			if strings.HasPrefix(problem.Metric, "cloudassistant_") {
 				t.Errorf("%s: %s", problem.Metric, problem.Text)
 			}
+		}
+	}
+}
+
+// begin has one result observed, then a hundred.
+func (s *told) begin(t *testing.T) {
+	t.Helper()
+	observe := func(from, to int) {
+		var manifest strings.Builder
+		for n := from; n < to; n++ {
+			id := fmt.Sprintf("t-zebra%d", n)
+			s.script(t, id, running(1))
+			fmt.Fprintf(&manifest, "---\napiVersion: ecs.k8s.alibabacloud/v1alpha1\nkind: InvocationResult\nmetadata: {name: zebra-%d}\nspec: {regionID: %s, invokeID: %s}\n", n, region, id)
+		}
+		if applied := s.kubectl.Apply(t.Context(), manifest.String()); applied.ExitCode != 0 {
+			t.Fatal(applied.Stderr)
+		}
+	}
+	begun := func(n float64) scraped {
+		return s.untilScraped(t, fmt.Sprintf("%v have begun", n), func(m scraped) bool {
+			return m.series["questions_watched"+inPlace] == n && m.series[`status_writes_total{kind="transition"}`] >= n
+		})
+	}
+	observe(0, 1)
+	s.untilReason(t, "zebra-0", v1alpha1.ReasonRunning)
+	one := begun(1)
+	observe(1, tellers)
+	many := begun(tellers)
+	s.scrapes = append(s.scrapes, one, many)
+	if !slices.Equal(one.names(), many.names()) {
+		t.Errorf("one result has the series\n%s\nand %d have\n%s", strings.Join(one.names(), "\n"), tellers, strings.Join(many.names(), "\n"))
+	}
+}
+
+// endThree ends three of them, one badly, all 40 seconds before anybody can know.
+func (s *told) endThree(t *testing.T) {
+	t.Helper()
+	s.pass(t, minute)
+	for n := range 3 {
+		s.update(t, fmt.Sprintf("t-zebra%d", n), 1, func(row *emulator.Row) {
+			succeed(row)
+			row.FinishedTime = s.cloud.Clock().Now().Add(-40 * time.Second)
+			if n == 2 {
+				three := int64(3)
+				row.InvocationStatus, row.ExitCode, row.ErrorCode = "Failed", &three, "ExitCodeNonzero"
+				row.Output = []byte(strings.Repeat("x", 2000))
+			}
+		})
+	}
+	s.pass(t, minute)
+	for n, reason := range []string{v1alpha1.ReasonSucceeded, v1alpha1.ReasonSucceeded, v1alpha1.ReasonCommandFailed} {
+		s.untilReason(t, fmt.Sprintf("zebra-%d", n), reason)
+	}
+	m := s.untilScraped(t, "three have ended, and nothing of them is watched", func(m scraped) bool {
+		return m.series[`status_writes_total{kind="end"}`] == 3 && m.series["questions_watched"+inPlace] == tellers-3
+	})
+	s.expect(t, m, map[string]float64{
+		s.completed(v1alpha1.ReasonSucceeded):      2,
+		s.completed(v1alpha1.ReasonCommandFailed):  1,
+		s.completed(v1alpha1.ReasonRecordsExpired): 0,
+		"detection_lag_seconds_count":              3,
+		`detection_lag_seconds_bucket{le="30"}`:    0,
+		"output_truncated_bytes_total":             2000 - 1024,
+		"api_breaker_open" + inPlace:               0,
+		"api_allowed_calls_per_second" + inPlace:   100,
+	})
+	made := 0
+	for key, n := range s.cloud.Calls() {
+		if key.Action == "DescribeInvocationResults" {
+			made += n
+		}
+	}
+	if counted := m.series["api_calls_total"+ofCalls+`code="OK",region="`+region+`"}`]; counted == 0 || counted > float64(made) {
+		t.Errorf("%v calls are counted, and %d were made", counted, made)
+	}
+}
+
+// throttle has one call answered by throttling, for half an hour.
+func (s *told) throttle(t *testing.T) {
+	t.Helper()
+	s.inject(t, emulator.Fault{Kind: emulator.FaultError, Code: "Throttling.User", Action: "DescribeInvocationResults", RetryAfter: hour / 2, Count: 1})
+	s.pass(t, minute)
+	s.expect(t, s.untilValue(t, "api_breaker_open"+inPlace, 1), map[string]float64{
+		"api_calls_total" + ofCalls + `code="Throttling.User",region="` + region + `"}`: 1,
+		"api_throttled_total" + ofCalls + `region="` + region + `"}`:                    1,
+		"api_allowed_calls_per_second" + inPlace:                                        0,
+	})
+	s.pass(t, 20*minute)
+	s.untilScraped(t, "answers are overdue", func(m scraped) bool {
+		return m.series["questions_overdue"+inPlace] > 0 && m.series["oldest_due_answer_age_seconds"+inPlace] > 600
+	})
+	s.pass(t, 20*minute)
+	s.untilScraped(t, "the breaker closes and all is known", func(m scraped) bool {
+		return m.series["api_breaker_open"+inPlace] == 0 && m.series["questions_overdue"+inPlace] == 0
+	})
+}
+
+// deleteAll deletes one at the end of its time to live, then all.
+func (s *told) deleteAll(t *testing.T) {
+	t.Helper()
+	s.merge(t, "zebra-0", `{"spec":{"ttlSecondsAfterFinished":0}}`)
+	s.run(t, "wait", "ir/zebra-0", "--for=delete", "--timeout=90s")
+	s.untilValue(t, "results_deleted_total", 1)
+	if err := s.client.DeleteAllOf(t.Context(), &v1alpha1.InvocationResult{}, client.InNamespace(s.namespace)); err != nil {
+		t.Fatal(err)
+	}
+	gone := s.untilScraped(t, "nothing is watched", func(m scraped) bool {
+		_, found := m.series["questions_watched"+inPlace]
+		return !found
+	})
+	// Their last values stay until they have been scraped.
+	s.expect(t, gone, map[string]float64{s.completed(v1alpha1.ReasonSucceeded): 2})
+	s.pass(t, 16*minute)
+	last := s.scrape(t)
+	s.scrapes = append(s.scrapes, last)
+	for _, series := range last.names() {
+		if strings.Contains(series, region) || strings.Contains(series, s.namespace) {
+			t.Errorf("nothing is left, but %s", series)
 		}
 	}
 }
