@@ -86,20 +86,22 @@ func run(ctx context.Context, o options) error {
 	return err
 }
 
-// measureAll measures the cases one by one, and returns those that it got through.
+// measureAll measures the cases one by one, and returns the rounds that it got through.
 func measureAll(ctx context.Context, o options, cases []sizingCase) (results []result, err error) {
 	for _, c := range cases {
-		one := result{name: c.name, objects: c.objects}
 		for round := range o.rounds {
 			started := time.Now()
 			m, err := measure(ctx, o, c)
 			if err != nil {
 				return results, fmt.Errorf("%s, round %d: %w", c, round+1, err)
 			}
+			if round == 0 {
+				results = append(results, result{name: c.name, objects: c.objects})
+			}
+			one := &results[len(results)-1]
 			one.rounds = append(one.rounds, m)
 			fmt.Fprintf(os.Stderr, "sizing: %s, round %d of %d: %d s\n", c, round+1, o.rounds, int(time.Since(started).Seconds()))
 		}
-		results = append(results, one)
 	}
 	return results, nil
 }
