@@ -96,13 +96,24 @@ func (c *crowdCloud) Session(context.Context, cloudassistant.Identity, string) (
 func (c *crowdCloud) Account() string { return "1" }
 
 func (c *crowdCloud) DescribeInvocationResults(ctx context.Context, q cloudassistant.Query, paging cloudassistant.Paging) (*cloudassistant.Page, error) {
-	time.Sleep(crowdRoundTrip / 2)
-	page, err := c.answer(q, paging)
-	time.Sleep(crowdRoundTrip / 2)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
+	if err := travel(ctx); err != nil {
+		return nil, err
 	}
-	return page, err
+	page, refusal := c.answer(q, paging)
+	if err := travel(ctx); err != nil {
+		return nil, err
+	}
+	return page, refusal
+}
+
+// travel is half of a round trip, by the clock of the bubble.
+func travel(ctx context.Context) error {
+	select {
+	case <-time.After(crowdRoundTrip / 2):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (c *crowdCloud) answer(q cloudassistant.Query, paging cloudassistant.Paging) (*cloudassistant.Page, error) {

@@ -50,7 +50,7 @@ func TestTheClockRunsAtItsPace(t *testing.T) {
 			{time.Second, 20 * time.Second},
 			{6 * time.Minute, 20*time.Second + time.Hour},
 		} {
-			time.Sleep(step.sleep)
+			<-time.After(step.sleep) // on the bubble's clock, as all time here
 			if got := c.Since(origin); got != step.shows {
 				t.Errorf("after %v more the clock has run %v, want %v", step.sleep, got, step.shows)
 			}
@@ -100,7 +100,7 @@ func TestTimersFireWhenTheirTimeHasPassedOnTheClock(t *testing.T) {
 		<-ticker.C()
 		took("the second tick came", 12*time.Second)
 		ticker.Stop()
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		select {
 		case <-ticker.C():
 			t.Error("a stopped ticker ticked")
