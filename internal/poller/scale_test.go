@@ -191,7 +191,7 @@ func (s crowd) observe() figures {
 	go func() {
 		for _, run := range slices.Backward(cloud.list) {
 			if !run.foreign {
-				time.Sleep(time.Until(run.created))
+				<-time.After(time.Until(run.created))
 				poller.Watch(Owner(run.id), about(run.id))
 			}
 		}
