@@ -10,13 +10,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/testenv"
 )
 
 func main() {
@@ -25,7 +25,7 @@ func main() {
 
 // status is the exit status.
 func status(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
+	ctx, stop := testenv.Interruptible(context.Background())
 	defer stop()
 	err := dispatch(ctx, args)
 	switch {

@@ -8,9 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/testenv"
 )
 
 func main() {
@@ -21,7 +21,7 @@ func main() {
 
 // demo returns the exit status.
 func demo(keep bool) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
+	ctx, stop := testenv.Interruptible(context.Background())
 	defer stop()
 	err := run(ctx, keep)
 	switch {

@@ -8,10 +8,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -52,7 +50,7 @@ func main() {
 // sizing returns the exit status.
 func sizing(o options) int {
 	ctrl.SetLogger(logr.Discard())
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
+	ctx, stop := testenv.Interruptible(context.Background())
 	defer stop()
 	err := run(ctx, o)
 	switch {

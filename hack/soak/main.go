@@ -9,9 +9,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/testenv"
 )
 
 func main() {
@@ -25,7 +25,7 @@ func main() {
 }
 
 func (s *soak) exitStatus() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := testenv.Interruptible(context.Background())
 	defer stop()
 	err := s.run(ctx)
 	if stopErr := s.tearDown(); err == nil {
