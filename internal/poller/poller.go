@@ -6,8 +6,10 @@
 //
 // The parts, from the outside in: a Poller keeps who wants to know what. A lane, one per identity and region,
 // keeps the questions of that pair in a heap of due times, and has one goroutine for as long as it has
-// questions. A question is asked by at most one attempt at a time. Every page that an attempt asks for takes a
-// token of the bucket of its account and region, which a throttle answer pauses for everybody.
+// questions. A question is asked by at most one attempt at a time; from two runs on, a survey of the lane asks about all of
+// them by the lists that the API gives, and attempts are for whom it misses. Every page that either asks for takes a
+// token of the bucket of its account and region, which a throttle answer pauses for everybody; an outage leaves the lane
+// one call at a time.
 package poller
 
 import (
