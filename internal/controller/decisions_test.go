@@ -59,10 +59,10 @@ func TestWatchOf(t *testing.T) {
 			spec: v1alpha1.InvocationResultSpec{RegionID: "cn-hangzhou", InvokeID: "t-1", Polling: &v1alpha1.PollingSpec{
 				MinIntervalSeconds: 5, MaxIntervalSeconds: 3600,
 			}},
-			wants: demand{slow: true},
+			wants: demand{leastInterval: 10 * time.Minute},
 			want: poller.Watch{
 				Question:    cloudassistant.Query{RegionID: "cn-hangzhou", InvokeID: "t-1"},
-				MinInterval: slowInterval, MaxInterval: time.Hour,
+				MinInterval: 10 * time.Minute, MaxInterval: time.Hour,
 			},
 		},
 		"a Secret is one of the same namespace": {

@@ -158,7 +158,10 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 		memory.writtenAt = now
 	}
 
-	memory.demand = demand{answerFrom: output.AnswerFrom, slow: output.Slow || memory.owed && output.Finished}
+	memory.demand = demand{answerFrom: output.AnswerFrom, leastInterval: output.LeastInterval}
+	if memory.owed && output.Finished {
+		memory.demand.leastInterval = projection.SlowInterval
+	}
 	newest := r.declare(request, result, memory, seen, output.Finished && !unanswered && !memory.owed)
 	if keepErr != nil {
 		return time.Time{}, keepErr

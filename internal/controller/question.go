@@ -9,14 +9,11 @@ import (
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/projection"
 )
 
-// slowInterval is how often a run is asked about that has little hope of news: one given up as TimedOut, one
-// without records, a question that was refused.
-const slowInterval = 10 * time.Minute
-
 // demand is what the last projection wants of the engine beyond the spec.
 type demand struct {
 	answerFrom time.Time
-	slow       bool
+	// leastInterval overrides shorter intervals of the spec.
+	leastInterval time.Duration
 }
 
 // watchOf is what the engine is to find out for result.
@@ -37,9 +34,9 @@ func watchOf(result *v1alpha1.InvocationResult, wants demand) poller.Watch {
 		watch.MinInterval = seconds(polling.MinIntervalSeconds)
 		watch.MaxInterval = seconds(polling.MaxIntervalSeconds)
 	}
-	if wants.slow {
-		watch.MinInterval = max(slowInterval, watch.MinInterval)
-		watch.MaxInterval = max(slowInterval, watch.MaxInterval)
+	if least := wants.leastInterval; least > 0 {
+		watch.MinInterval = max(least, watch.MinInterval)
+		watch.MaxInterval = max(least, watch.MaxInterval)
 	}
 	return watch
 }

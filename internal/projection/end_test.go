@@ -244,7 +244,7 @@ func TestSuspensionDoesNotCount(t *testing.T) {
 	s.answers(0)
 	s.spec.Suspend = true
 	s.at(4*time.Minute, Observation{})
-	if s.out.Finished || s.out.Slow || !s.out.Requeue.IsZero() {
+	if s.out.Finished || s.out.LeastInterval != 0 || !s.out.Requeue.IsZero() {
 		t.Errorf("suspended, but %+v", s.out)
 	}
 	s.at(time.Hour, Observation{})
@@ -259,8 +259,8 @@ func TestSuspensionDoesNotCount(t *testing.T) {
 	s.wantRequeue(2*time.Hour + time.Minute)
 	s.answers(2*time.Hour + time.Minute)
 	s.wantCompleted(v1alpha1.ReasonNoRecords)
-	if !s.out.Slow {
-		t.Error("without records, but not slow")
+	if s.out.LeastInterval != SlowInterval {
+		t.Errorf("without records, but asked every %v", s.out.LeastInterval)
 	}
 	s.wantRequeue(2*time.Hour + 6*time.Minute)
 	s.at(2*time.Hour+6*time.Minute, Observation{})

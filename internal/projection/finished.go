@@ -10,7 +10,7 @@ import (
 // Finished says, from the stored status alone, whether the observation is over, so that a restart costs no call.
 //
 // It is over when the command ended, the history of its last run had a minute to arrive (with
-// spec.includeHistory) and the delivery of its output to OSS is done or an hour has passed; when its records
+// spec.includeHistory) and the delivery of its output to OSS is done, or 30 days have passed; when its records
 // expired; and 30 days after the first observation where asking on was unlikely to change anything.
 func Finished(spec *v1alpha1.InvocationResultSpec, status *v1alpha1.InvocationResultStatus, now time.Time) bool {
 	reason := conditionReason(status, v1alpha1.ConditionCompleted)
@@ -72,15 +72,49 @@ func historyDue(spec *v1alpha1.InvocationResultSpec, status *v1alpha1.Invocation
 
 // deliveryDue is until when a run that ended waits for the delivery of its output; zero for not at all.
 func deliveryDue(status *v1alpha1.InvocationResultStatus) time.Time {
+	if end := undelivered(status); !end.IsZero() {
+		return end.Add(slowTime)
+	}
+	return time.Time{}
+}
+
+// undelivered is the end of a command of which an output is still to be delivered to OSS; zero if none is. Of an instance
+// that does not fit in the status nobody could see a delivery, so that it counts for nothing.
+func undelivered(status *v1alpha1.InvocationResultStatus) time.Time {
 	for _, result := range status.Instances {
 		terminal := cloudassistant.InvocationStatus(result.Status).Terminal()
 		if o := result.OSSOutput; terminal && o != nil && o.Delivery != "" && !delivered(o) {
-			from := findCondition(status, v1alpha1.ConditionCompleted).LastTransitionTime.Time
 			if status.CompletionTime != nil {
-				from = status.CompletionTime.Time
+				return status.CompletionTime.Time
 			}
-			return from.Add(deliveryWait)
+			return findCondition(status, v1alpha1.ConditionCompleted).LastTransitionTime.Time
 		}
 	}
 	return time.Time{}
+}
+
+// leastInterval is how long it takes at least until the next answer is worth its call.
+func (p *projection) leastInterval(status *v1alpha1.InvocationResultStatus) time.Duration {
+	if slow(conditionReason(status, v1alpha1.ConditionCompleted)) {
+		return SlowInterval
+	}
+	if end := undelivered(status); !end.IsZero() {
+		return p.deliveryInterval(end)
+	}
+	return 0
+}
+
+// deliveryInterval leaves the pace of an hour's wait for a delivery to the spec. From then on it grows with what has
+// passed, so that a delivery which never ends costs some fifty calls in thirty days.
+func (p *projection) deliveryInterval(end time.Time) time.Duration {
+	step := deliveryWait
+	if p.Now.Before(end.Add(step)) {
+		p.wake(end.Add(step))
+		return 0
+	}
+	for !p.Now.Before(end.Add(2 * step)) {
+		step *= 2
+	}
+	p.wake(end.Add(2 * step))
+	return min(step/4, maxDeliveryInterval)
 }

@@ -26,12 +26,13 @@ func TestFinishedFromTheStoredStatus(t *testing.T) {
 	s.wantFinished(30*24*time.Hour-time.Second, false)
 	s.wantFinished(30*24*time.Hour, true)
 	s.at(30*24*time.Hour, Observation{})
-	if !s.out.Finished || s.out.Slow {
+	if !s.out.Finished || s.out.LeastInterval != 0 {
 		t.Errorf("given up, but %+v", s.out)
 	}
 }
 
-func TestADeliveryIsWaitedForAnHourAtMost(t *testing.T) {
+// A delivery is asked about at the usual pace for an hour, then ever more rarely, and given up when the API forgets the run.
+func TestADeliveryIsFollowedEverMoreRarely(t *testing.T) {
 	s := tell(t, run1())
 	late := row("i-a", success, func(r *cloudassistant.Record) {
 		r.FinishedTime = t0
@@ -39,18 +40,35 @@ func TestADeliveryIsWaitedForAnHourAtMost(t *testing.T) {
 	})
 	s.answers(time.Minute, late)
 	s.wantCompleted(v1alpha1.ReasonSucceeded)
-	s.wantRequeue(time.Hour)
-	s.wantFinished(59*time.Minute, false)
-	s.wantFinished(time.Hour, true)
-	if s.out.Finished || s.out.Slow {
-		t.Errorf("still to be asked at the normal pace, but %+v", s.out)
+	for _, at := range []struct{ after, interval, requeue time.Duration }{
+		{time.Minute, 0, time.Hour},
+		{time.Hour - time.Second, 0, time.Hour},
+		{time.Hour, 15 * time.Minute, 2 * time.Hour},
+		{2*time.Hour - time.Second, 15 * time.Minute, 2 * time.Hour},
+		{2 * time.Hour, 30 * time.Minute, 4 * time.Hour},
+		{20 * time.Hour, 4 * time.Hour, 32 * time.Hour},
+		{20 * 24 * time.Hour, 24 * time.Hour, 512 * time.Hour},
+		{29 * 24 * time.Hour, 24 * time.Hour, 720 * time.Hour},
+	} {
+		s.at(at.after, Observation{})
+		s.wantRequeue(at.requeue)
+		s.wantFinished(at.after, false)
+		if s.out.Finished || s.out.LeastInterval != at.interval {
+			t.Errorf("%v after the end: finished %t, asked every %v, want every %v", at.after, s.out.Finished, s.out.LeastInterval, at.interval)
+		}
+	}
+	s.wantFinished(30*24*time.Hour-time.Second, false)
+	s.wantFinished(30*24*time.Hour, true)
+	s.at(30*24*time.Hour, Observation{})
+	if !s.out.Finished || s.out.LeastInterval != 0 {
+		t.Errorf("given up, but %+v", s.out)
 	}
 
 	late.FinishedTime = time.Time{}
 	s = tell(t, run1())
 	s.answers(time.Minute, late)
-	s.wantFinished(time.Hour, false)
-	s.wantFinished(time.Hour+time.Minute, true)
+	s.wantFinished(30*24*time.Hour, false)
+	s.wantFinished(30*24*time.Hour+time.Minute, true)
 }
 
 func TestTheHistoryOfTheLastRunIsWaitedForAMinuteAtMost(t *testing.T) {

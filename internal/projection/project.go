@@ -25,18 +25,26 @@ const (
 	settleTime = 5 * time.Second
 	// recordSettleTime is how long, at most, InvokeRecordStatus delays the end of an unfiltered run.
 	recordSettleTime = time.Minute
-	// slowTime is how long after the first observation a Slow one is given up.
+	// slowTime is how long after the first observation one that is asked about slowly is given up. The API itself
+	// forgets runs by then.
 	slowTime = 30 * 24 * time.Hour
-	// historyWait, owedTime and deliveryWait bound how long a run that ended is still asked about: for the history of its
-	// last run, for output that is not in its Secret yet, and for the delivery of its output to OSS.
-	historyWait  = time.Minute
-	owedTime     = time.Hour
-	deliveryWait = time.Hour
+	// historyWait and owedTime bound how long a run that ended is still asked about: for the history of its last run, and
+	// for output that is not in its Secret yet.
+	historyWait = time.Minute
+	owedTime    = time.Hour
+	// deliveryWait is how long the delivery of an output to OSS is asked about at the usual pace, and
+	// maxDeliveryInterval the longest interval after that.
+	deliveryWait        = time.Hour
+	maxDeliveryInterval = 24 * time.Hour
 
 	defaultTimeout      = 24 * time.Hour
 	defaultMaxBytes     = 1024
 	defaultHistoryLimit = 10
 )
+
+// SlowInterval is how often a run is asked about that has little hope of news: one given up as TimedOut, one without
+// records, a question that was refused.
+const SlowInterval = 10 * time.Minute
 
 // Input is everything that a projection depends on. Nothing of it is changed.
 type Input struct {
@@ -91,8 +99,9 @@ type Output struct {
 	Events []Event
 	// Finished: the observation is over, nothing is asked ever again unless somebody forces it.
 	Finished bool
-	// Slow: an answer is worth asking for only every ten minutes or so, because none is likely to change anything.
-	Slow bool
+	// LeastInterval, if not zero, is how long it takes at least until the next answer is worth its call, because none is
+	// likely to change anything soon.
+	LeastInterval time.Duration
 	// AnswerFrom, if not zero, demands an answer begun at that time or later: the run looks over, and one more
 	// answer makes it sure.
 	AnswerFrom time.Time
@@ -131,7 +140,9 @@ func Project(in Input) Output {
 	}
 	out.Keep = p.keep()
 	out.Finished = p.finished(&out.Status)
-	out.Slow = !out.Finished && slow(conditionReason(&out.Status, v1alpha1.ConditionCompleted))
+	if !out.Finished {
+		out.LeastInterval = p.leastInterval(&out.Status)
+	}
 	out.AnswerFrom = p.answerFrom
 	out.Requeue = p.wakeAt
 	return out
