@@ -24,6 +24,7 @@ func (w *world) newCloud(t *testing.T, options emulator.Options) {
 	if w.cloud, err = emulator.New(options); err != nil {
 		t.Fatal(err)
 	}
+	w.recorder.cloud.Store(w.cloud)
 	if w.cloudURL, err = w.cloud.Start("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}

@@ -4,17 +4,21 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
 )
 
-// recorder keeps every version of every InvocationResult of a namespace. Each has to pass checkStatus, and each change
-// checkChange.
+// recorder keeps every version of every InvocationResult of a namespace. Each has to pass checkStatus and checkTruth, and
+// each change checkChange.
 type recorder struct {
+	// cloud knows the truth.
+	cloud    atomic.Pointer[emulator.Emulator]
 	mu       sync.Mutex
 	versions map[string][]*v1alpha1.InvocationResult
 	// more is closed, and replaced, with every version.
@@ -46,6 +50,7 @@ func record(t *testing.T, c client.WithWatch, namespace string) *recorder {
 				continue
 			}
 			checkStatus(t, result)
+			checkTruth(t, r.cloud.Load(), result)
 			r.mu.Lock()
 			if earlier := r.versions[result.Name]; len(earlier) > 0 && earlier[len(earlier)-1].UID == result.UID {
 				checkChange(t, earlier[len(earlier)-1], result)

@@ -8,6 +8,8 @@ import (
 	kstatus "sigs.k8s.io/cli-utils/pkg/kstatus/status"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
 )
 
 // checkStatus holds for every status ever written: what kstatus and kubectl wait rely on.
@@ -70,6 +72,41 @@ func checkJudgement(t *testing.T, result *v1alpha1.InvocationResult) {
 	if verdict == kstatus.InProgressStatus && ended && seen && !suspended {
 		t.Errorf("%s has ended and is judged in progress: %+v", result.Name, result.Status.Conditions)
 	}
+}
+
+// checkTruth holds for every status: a command is said to have ended when it has, on every instance asked about, and to
+// have succeeded when it did. Of a run that the cloud has forgotten there is no telling.
+func checkTruth(t *testing.T, cloud *emulator.Emulator, result *v1alpha1.InvocationResult) {
+	t.Helper()
+	completed := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionCompleted)
+	if completed == nil {
+		return
+	}
+	allowed := map[string]func(cloudassistant.Outcome) bool{
+		v1alpha1.ReasonSucceeded:     func(o cloudassistant.Outcome) bool { return o == cloudassistant.OutcomeSucceeded },
+		v1alpha1.ReasonCommandFailed: ended,
+		v1alpha1.ReasonStopped:       ended,
+	}[completed.Reason]
+	if allowed == nil {
+		return
+	}
+	for _, row := range cloud.Rows(result.Status.InvokeID) {
+		if result.Spec.InstanceID != "" && row.InstanceID != result.Spec.InstanceID {
+			continue
+		}
+		if outcome := cloudassistant.InvocationStatus(row.InvocationStatus).Outcome(); !allowed(outcome) {
+			t.Errorf("%s is %s, but %s on %s is %s", result.Name, completed.Reason, row.InvokeID, row.InstanceID, row.InvocationStatus)
+		}
+	}
+}
+
+// ended says whether an outcome is an end.
+func ended(outcome cloudassistant.Outcome) bool {
+	switch outcome {
+	case cloudassistant.OutcomeSucceeded, cloudassistant.OutcomeFailed, cloudassistant.OutcomeStopped:
+		return true
+	}
+	return false
 }
 
 // checkChange holds from one version of a result to the next: a transition time moves on a transition only, and

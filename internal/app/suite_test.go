@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -107,6 +108,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.recorder.cloud.Store(w.cloud)
 	t.Cleanup(func() {
 		if err := w.cloud.Close(); err != nil {
 			t.Error(err)
@@ -253,6 +255,12 @@ func (w *world) untilReason(t *testing.T, name, reason string) *v1alpha1.Invocat
 // untilEvent waits for an event of the namespace with a reason, whose note holds a text, and returns it.
 func (w *world) untilEvent(t *testing.T, reason, text string) *corev1.Event {
 	t.Helper()
+	return w.untilEvents(t, reason, text, 1)
+}
+
+// untilEvents waits for that many of them, and returns the last.
+func (w *world) untilEvents(t *testing.T, reason, text string, count int) *corev1.Event {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	watcher, err := w.client.Watch(ctx, &corev1.EventList{}, client.InNamespace(w.namespace))
@@ -260,6 +268,7 @@ func (w *world) untilEvent(t *testing.T, reason, text string) *corev1.Event {
 		t.Fatal(err)
 	}
 	defer watcher.Stop()
+	found := map[types.UID]bool{}
 	var seen []string
 	for change := range watcher.ResultChan() {
 		event, ok := change.Object.(*corev1.Event)
@@ -267,10 +276,13 @@ func (w *world) untilEvent(t *testing.T, reason, text string) *corev1.Event {
 			t.Fatalf("watching events: %v", change.Object)
 		}
 		if event.Reason == reason && strings.Contains(event.Message, text) {
+			found[event.UID] = true
+		}
+		if len(found) >= count {
 			return event
 		}
 		seen = append(seen, event.Reason+": "+event.Message)
 	}
-	t.Fatalf("no event %s with %q within %v, but:\n%s", reason, text, patience, strings.Join(seen, "\n"))
+	t.Fatalf("%d events %s with %q within %v, want %d, but:\n%s", len(found), reason, text, patience, count, strings.Join(seen, "\n"))
 	return nil
 }

@@ -28,7 +28,7 @@ type tableRow struct {
 	// over is the reason of what lies below, where Completed and Succeeded are as before; empty where they have the
 	// reason of the row.
 	over string
-	// event is the type of the event that tells of the transition; empty if none does.
+	// event is the type of the event that tells of the transition.
 	event   string
 	verdict kstatus.Status
 }
@@ -52,13 +52,13 @@ const (
 
 // conditionsTable is the table of conditions, by the reason that a result stands in it with.
 var conditionsTable = map[string]tableRow{
-	v1alpha1.ReasonPending:         {no, no, unknown, reconciling, "", "", inProgress},
-	v1alpha1.ReasonRunning:         {no, no, unknown, reconciling, "", "", inProgress},
+	v1alpha1.ReasonPending:         {no, no, unknown, reconciling, "", normal, inProgress},
+	v1alpha1.ReasonRunning:         {no, no, unknown, reconciling, "", normal, inProgress},
 	v1alpha1.ReasonSucceeded:       {yes, yes, yes, "", "", normal, current},
 	v1alpha1.ReasonCommandFailed:   {no, yes, no, stalled, "", warning, failed},
 	v1alpha1.ReasonStopped:         {no, yes, no, stalled, "", warning, failed},
-	v1alpha1.ReasonScheduled:       {yes, no, unknown, "", "", "", current},
-	v1alpha1.ReasonAwaitingRecords: {no, no, unknown, reconciling, "", "", inProgress},
+	v1alpha1.ReasonScheduled:       {yes, no, unknown, "", "", normal, current},
+	v1alpha1.ReasonAwaitingRecords: {no, no, unknown, reconciling, "", normal, inProgress},
 	v1alpha1.ReasonNoRecords:       {no, no, unknown, stalled, "", warning, failed},
 	v1alpha1.ReasonRecordsExpired:  {no, yes, unknown, stalled, "", warning, failed},
 	v1alpha1.ReasonAmbiguousMatch:  {no, no, unknown, stalled, "", warning, failed},
@@ -109,8 +109,10 @@ func TestTheTableOfConditions(t *testing.T) {
 			row.check(t, w, reason)
 			w.outlive(t, reason)
 			if way.heal != nil {
+				told := len(w.events(t, way.healed))
 				way.heal(t, w)
 				conditionsTable[way.healed].check(t, w, way.healed)
+				w.untilEvents(t, way.healed, "", told+1)
 			}
 			w.checkEvents(t)
 		})
@@ -182,7 +184,10 @@ func (row tableRow) check(t *testing.T, w *world, reason string) {
 	if verdict := judge(t, result); verdict != row.verdict {
 		t.Errorf("%s is judged %s, want %s", reason, verdict, row.verdict)
 	}
-	if row.event == "" {
+	if reason == v1alpha1.ReasonPending {
+		if told := w.events(t, reason); len(told) > 0 {
+			t.Errorf("that a new result is Pending goes without saying, but: %s", told[0].Message)
+		}
 		return
 	}
 	told := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionReady)
@@ -212,16 +217,22 @@ func (w *world) outlive(t *testing.T, reason string) {
 	}
 }
 
-// checkEvents compares the types of all events with those of the table: no other transition is told.
+// checkEvents compares the types of all events with those of the table: nothing else is told.
 func (w *world) checkEvents(t *testing.T) {
+	t.Helper()
+	for _, event := range w.events(t, "") {
+		if want := conditionsTable[event.Reason].event; event.Type != want {
+			t.Errorf("there is an event of type %s, want %q: %s: %s", event.Type, want, event.Reason, event.Message)
+		}
+	}
+}
+
+// events are those with a reason; all for an empty one.
+func (w *world) events(t *testing.T, reason string) []corev1.Event {
 	t.Helper()
 	var events corev1.EventList
 	if err := w.client.List(t.Context(), &events, client.InNamespace(w.namespace)); err != nil {
 		t.Fatal(err)
 	}
-	for _, event := range events.Items {
-		if want := conditionsTable[event.Reason].event; event.Type != want {
-			t.Errorf("there is an event of type %s, want %q: %s: %s", event.Type, want, event.Reason, event.Message)
-		}
-	}
+	return slices.DeleteFunc(events.Items, func(e corev1.Event) bool { return reason != "" && e.Reason != reason })
 }

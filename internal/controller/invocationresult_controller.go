@@ -28,7 +28,8 @@ import (
 // +kubebuilder:rbac:groups=ecs.k8s.alibabacloud,resources=invocationresults/status,verbs=patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// progressInterval is the least time between two writes of mere progress of one object. An end is written at once.
+// progressInterval is the least time between two writes of one object that tell of mere progress, or of a trouble that
+// comes and goes. An end is written at once.
 const progressInterval = 10 * time.Second
 
 const maxConcurrentReconciles = 8
@@ -252,6 +253,9 @@ func (r *InvocationResultReconciler) write(ctx context.Context, result *v1alpha1
 		return client.IgnoreNotFound(err)
 	}
 	memory.writtenVersion = result.ResourceVersion
+	if projection.Wavers(&before.Status, &output.Status) {
+		memory.waveredAt = r.Clock.Now()
+	}
 	r.observer().Wrote(result.Namespace, tell(&before.Status, &output.Status, output.Events, r.Clock.Now()))
 	for _, event := range output.Events {
 		r.Recorder.Eventf(result, nil, event.Type, event.Reason, "Observe", "%s", event.Note)

@@ -22,6 +22,8 @@ type memory struct {
 	// writtenVersion is the resource version of the last write, and writtenAt when that was.
 	writtenVersion string
 	writtenAt      time.Time
+	// waveredAt is when a trouble that came or went was last written.
+	waveredAt time.Time
 	// kept are the digests of the outputs that were put into Secrets, or refused, by key; secrets are the names of
 	// these. told is what the latest event said of outputs that are not kept.
 	kept    map[string]string
@@ -56,12 +58,17 @@ func (m *memory) noteForced(result *v1alpha1.InvocationResult, now time.Time) {
 	}
 }
 
-// mayWriteAt is from when mere progress may be written.
+// mayWriteAt is from when may be written what is not urgent.
 func (m *memory) mayWriteAt() time.Time { return m.writtenAt.Add(progressInterval) }
 
-// paces says that a projection has to wait: it tells of mere progress, and too soon.
+// paces says that a projection has to wait: it comes too soon, and tells of mere progress, or of a trouble that comes and
+// goes.
 func (m *memory) paces(result *v1alpha1.InvocationResult, output projection.Output, now time.Time) bool {
-	return !projection.Urgent(&result.Status, &output.Status) && now.Before(m.mayWriteAt())
+	if !now.Before(m.mayWriteAt()) {
+		return false
+	}
+	wavers := now.Before(m.waveredAt.Add(progressInterval)) && projection.Wavers(&result.Status, &output.Status)
+	return wavers || !projection.Urgent(&result.Status, &output.Status)
 }
 
 // wants is what the engine is asked for beyond the spec.

@@ -72,3 +72,66 @@ func TestAnAnswerThatComesInBetweenIsLookedAtAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// wavering is an engine whose credentials are refused every other time.
+type wavering struct {
+	begun time.Time
+	clock *clocktesting.FakeClock
+}
+
+func (w *wavering) Watch(poller.Owner, poller.Watch) poller.Snapshot {
+	now := w.clock.Now()
+	snapshot := poller.Snapshot{Live: &cloudassistant.Answer{
+		Records:   []cloudassistant.Record{{InvokeID: "t-1", InstanceID: "i-1", InvocationStatus: cloudassistant.StatusRunning, StartTime: w.begun}},
+		StartedAt: w.begun, Complete: true,
+	}, UnchangedSince: w.begun}
+	if int(now.Sub(w.begun).Seconds())%2 == 1 {
+		refusal := &cloudassistant.Error{Class: cloudassistant.ClassDenied, Code: "Forbidden.RAM", Message: "Not you."}
+		snapshot.Failure = &poller.Failure{Err: refusal, Since: now, Began: now, At: now}
+	}
+	return snapshot
+}
+
+func (w *wavering) Forget(poller.Owner) {}
+
+// The first refusal is told at once, and its end soon; one that comes and goes is told every ten seconds at most.
+func TestATroubleThatComesAndGoesIsNotWrittenEachTime(t *testing.T) {
+	admin := newAdmin(t)
+	result := &v1alpha1.InvocationResult{Spec: v1alpha1.InvocationResultSpec{RegionID: "cn-hangzhou", InvokeID: "t-1"}}
+	result.Namespace, result.Name = controlPlane.NewNamespace(t), "wavering"
+	if err := admin.Create(t.Context(), result); err != nil {
+		t.Fatal(err)
+	}
+	now := clocktesting.NewFakeClock(time.Now())
+	recorder := events.NewFakeRecorder(1000)
+	reconciler := &InvocationResultReconciler{
+		Client: admin, Engine: &wavering{begun: now.Now(), clock: now}, Recorder: recorder, Clock: now,
+	}
+	var writes []time.Duration
+	version := result.ResourceVersion
+	begun := now.Now()
+	for range 200 {
+		if _, err := reconciler.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(result)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := admin.Get(t.Context(), client.ObjectKeyFromObject(result), result); err != nil {
+			t.Fatal(err)
+		}
+		if result.ResourceVersion != version {
+			writes = append(writes, now.Since(begun))
+		}
+		version = result.ResourceVersion
+		now.Step(time.Second)
+	}
+	if len(writes) < 2 || writes[0] != 0 || writes[1] != time.Second {
+		t.Errorf("it is written at %v, want the run at once and the refusal a second later", writes)
+	}
+	for n := 2; n < len(writes); n++ {
+		if pause := writes[n] - writes[n-1]; pause < progressInterval {
+			t.Errorf("%v after a write there is another, with one that came and went", pause)
+		}
+	}
+	if told := len(recorder.Events); told != len(writes) {
+		t.Errorf("%d events tell of %d changes", told, len(writes))
+	}
+}

@@ -116,15 +116,49 @@ func conditionReason(status *v1alpha1.InvocationResultStatus, conditionType stri
 // end changed, or a request to reconcile was handled. Any other difference is progress and can wait for the next
 // write.
 func Urgent(previous, next *v1alpha1.InvocationResultStatus) bool {
-	if previous == nil || len(previous.Conditions) != len(next.Conditions) {
+	return previous == nil || conditionsDiffer(previous.Conditions, next.Conditions) || factsDiffer(previous, next)
+}
+
+// Wavers says whether next is Urgent for nothing but a trouble with the answers, which has come or gone: of the run itself
+// there is no news.
+func Wavers(previous, next *v1alpha1.InvocationResultStatus) bool {
+	return previous != nil && troubleIn(previous) != troubleIn(next) &&
+		!conditionsDiffer(ofTheRun(previous), ofTheRun(next)) && !factsDiffer(previous, next)
+}
+
+// troubleIn is what lies over the verdict on a run; empty if nothing does.
+func troubleIn(status *v1alpha1.InvocationResultStatus) string {
+	if c := telling(status); c != nil && (isTransient(c.Reason) || c.Reason == v1alpha1.ReasonAccessDenied) {
+		return c.Reason
+	}
+	return ""
+}
+
+// ofTheRun are the conditions that no trouble touches.
+func ofTheRun(status *v1alpha1.InvocationResultStatus) []metav1.Condition {
+	var conditions []metav1.Condition
+	for _, c := range status.Conditions {
+		if c.Type == v1alpha1.ConditionCompleted || c.Type == v1alpha1.ConditionSucceeded {
+			conditions = append(conditions, c)
+		}
+	}
+	return conditions
+}
+
+func conditionsDiffer(previous, next []metav1.Condition) bool {
+	if len(previous) != len(next) {
 		return true
 	}
-	for _, c := range next.Conditions {
-		before := findCondition(previous, c.Type)
+	for _, c := range next {
+		before := meta.FindStatusCondition(previous, c.Type)
 		if before == nil || before.Status != c.Status || before.Reason != c.Reason || before.ObservedGeneration != c.ObservedGeneration {
 			return true
 		}
 	}
+	return false
+}
+
+func factsDiffer(previous, next *v1alpha1.InvocationResultStatus) bool {
 	return previous.ObservedGeneration != next.ObservedGeneration ||
 		previous.InvokeID != next.InvokeID ||
 		previous.LastHandledReconcileAt != next.LastHandledReconcileAt ||

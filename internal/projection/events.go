@@ -3,6 +3,8 @@ package projection
 import (
 	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
 )
@@ -13,8 +15,8 @@ const (
 	EventWarning = "Warning"
 )
 
-// EventRunFailed is the reason of the event that tells of a failed run of a scheduled command. Other events have
-// the reasons of the condition Ready, and of Reconciling while an answer is overdue.
+// EventRunFailed is the reason of the event that tells of a failed run of a scheduled command. Those that tell of where
+// the observation stands have the reason of the condition Ready, or of Reconciling while an answer is overdue.
 const EventRunFailed = "RunFailed"
 
 // EventOutputNotKept is the reason of the event that tells of output which was to be kept in a Secret, and is not.
@@ -30,29 +32,47 @@ type Event struct {
 	Note   string
 }
 
-// eventTypes are the reasons worth an event when they become Ready's.
-var eventTypes = map[string]string{
-	v1alpha1.ReasonSucceeded:      EventNormal,
-	v1alpha1.ReasonCommandFailed:  EventWarning,
-	v1alpha1.ReasonStopped:        EventWarning,
-	v1alpha1.ReasonNoRecords:      EventWarning,
-	v1alpha1.ReasonRecordsExpired: EventWarning,
-	v1alpha1.ReasonAmbiguousMatch: EventWarning,
-	v1alpha1.ReasonAccessDenied:   EventWarning,
-	v1alpha1.ReasonInvalidQuery:   EventWarning,
-	v1alpha1.ReasonTimedOut:       EventWarning,
-	v1alpha1.ReasonSuspended:      EventNormal,
+// warnings are the reasons that call for attention. A change to any other is a Normal event.
+var warnings = map[string]bool{
+	v1alpha1.ReasonCommandFailed:  true,
+	v1alpha1.ReasonStopped:        true,
+	v1alpha1.ReasonNoRecords:      true,
+	v1alpha1.ReasonRecordsExpired: true,
+	v1alpha1.ReasonAmbiguousMatch: true,
+	v1alpha1.ReasonAccessDenied:   true,
+	v1alpha1.ReasonInvalidQuery:   true,
+	v1alpha1.ReasonTimedOut:       true,
+	v1alpha1.ReasonThrottled:      true,
+	v1alpha1.ReasonAPIUnavailable: true,
+}
+
+// telling is the condition that says where an observation stands: Reconciling while an answer is overdue, else Ready; nil
+// before the first.
+func telling(status *v1alpha1.InvocationResultStatus) *metav1.Condition {
+	if c := findCondition(status, v1alpha1.ConditionReconciling); c != nil && isTransient(c.Reason) {
+		return c
+	}
+	return findCondition(status, v1alpha1.ConditionReady)
+}
+
+// transition tells that the observation stands elsewhere than before; nil if it does not. That a new one is Pending goes
+// without saying.
+func (p *projection) transition(status *v1alpha1.InvocationResultStatus) *Event {
+	before, now := telling(&p.previous), telling(status)
+	switch {
+	case before != nil && before.Reason == now.Reason, before == nil && now.Reason == v1alpha1.ReasonPending:
+		return nil
+	case warnings[now.Reason]:
+		return &Event{Type: EventWarning, Reason: now.Reason, Note: now.Message}
+	}
+	return &Event{Type: EventNormal, Reason: now.Reason, Note: now.Message}
 }
 
 // events tells of what changed between the previous status and the new one.
 func (p *projection) events(v verdict, status *v1alpha1.InvocationResultStatus) []Event {
 	var events []Event
-	ready := findCondition(status, v1alpha1.ConditionReady)
-	if kind, told := eventTypes[ready.Reason]; told && conditionReason(&p.previous, v1alpha1.ConditionReady) != ready.Reason {
-		events = append(events, Event{Type: kind, Reason: ready.Reason, Note: ready.Message})
-	}
-	if isTransient(v.overlay) && conditionReason(&p.previous, v1alpha1.ConditionReconciling) != v.overlay {
-		events = append(events, Event{Type: EventWarning, Reason: v.overlay, Note: findCondition(status, v1alpha1.ConditionReconciling).Message})
+	if event := p.transition(status); event != nil {
+		events = append(events, *event)
 	}
 	if isCommandEnd(v.base) && (!p.ended || p.Generation != p.previous.ObservedGeneration) && p.wantsSecretInVain() {
 		events = append(events, Event{Type: EventWarning, Reason: EventOutputNotKept, Note: "spec.output.policy is Secret, which this operator's --max-output-policy does not allow: the output is neither kept nor shown"})

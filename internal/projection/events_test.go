@@ -9,9 +9,14 @@ import (
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
 )
 
+// Wherever an observation comes to stand, an event says so, once.
 func TestEvents(t *testing.T) {
 	s := tell(t, run1())
 	s.at(0, Observation{})
+	s.wantEvents("")
+	s.answers(0)
+	s.wantEvents("Normal/AwaitingRecords")
+	s.answers(0)
 	s.wantEvents("")
 	s.at(0, Observation{Failure: denied()})
 	s.wantEvents("Warning/AccessDenied")
@@ -22,7 +27,10 @@ func TestEvents(t *testing.T) {
 	s.at(time.Minute, Observation{Failure: denied()})
 	s.wantEvents("")
 	s.answers(2*time.Minute, row("i-a", running))
-	s.wantEvents("")
+	s.wantEvents("Normal/Running")
+	if got := s.out.Events[0].Note; got != "The command has not ended on every instance." {
+		t.Errorf("note %q", got)
+	}
 	s.spec.Suspend = true
 	s.at(3*time.Minute, Observation{})
 	s.wantEvents("Normal/Suspended")
@@ -97,7 +105,8 @@ func TestManyFailedInstancesAreNotAllNamed(t *testing.T) {
 		rows = append(rows, row("i-"+id, waiting, ranBefore(1, 1)))
 	}
 	s.answers(0, rows...)
-	if got := s.out.Events[0].Note; got != "A scheduled run failed on 7 instances: i-a exit 1, i-b exit 1, i-c exit 1, i-d exit 1, i-e exit 1, …" {
+	s.wantEvents("Normal/Scheduled Warning/RunFailed")
+	if got := s.out.Events[1].Note; got != "A scheduled run failed on 7 instances: i-a exit 1, i-b exit 1, i-c exit 1, i-d exit 1, i-e exit 1, …" {
 		t.Errorf("note %q", got)
 	}
 }
@@ -119,4 +128,6 @@ func TestAnOverdueAnswerSaysWhy(t *testing.T) {
 	if !Equal(before, s.status) {
 		t.Errorf("another cause changed the status to %s", conditionsText(s.status))
 	}
+	s.answers(5*time.Minute, row("i-a", running))
+	s.wantEvents("Normal/Running")
 }

@@ -101,7 +101,7 @@ func TestASecretWantedInVainIsTold(t *testing.T) {
 	s := tell(t, secretOutput(run1()))
 	s.settings.MaxOutputPolicy = v1alpha1.OutputTail
 	s.answers(0, row("i-a", running))
-	s.wantEvents("")
+	s.wantEvents("Normal/Running")
 	s.answers(0, row("i-a", success, printed("x")))
 	s.wantEvents("Normal/Succeeded Warning/OutputNotKept")
 	s.answers(0, row("i-a", success, printed("x")))

@@ -40,7 +40,7 @@ func (s *story) wantSucceeded(want string) {
 func TestAFailedRunOfAScheduleIsAnEventOncePerRun(t *testing.T) {
 	s := tell(t, run1())
 	s.answers(0, row("i-a", waiting), row("i-b", waiting))
-	s.wantEvents("")
+	s.wantEvents("Normal/Scheduled")
 	s.wantSucceeded("Unknown/Scheduled")
 	s.answers(1*time.Minute, row("i-a", waiting, ranBefore(1, 0)), row("i-b", running, during(1)))
 	s.wantSucceeded("Unknown/Scheduled")
@@ -83,7 +83,7 @@ func TestAFailedRunWithoutAnExitCode(t *testing.T) {
 	s := tell(t, run1())
 	s.answers(0, row("i-a", waiting, func(r *cloudassistant.Record) { r.ErrorCode = "ExecutionTimeout" }))
 	s.wantSucceeded("False/CommandFailed")
-	s.wantEvents("Warning/RunFailed")
+	s.wantEvents("Normal/Scheduled Warning/RunFailed")
 }
 
 func TestAFailedRunSeenInTheHistoryOnly(t *testing.T) {
