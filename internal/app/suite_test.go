@@ -55,7 +55,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	testenv.RunSuite(m, &controlPlane)
+	testenv.RunSuite(m, &controlPlane, "testdata/neighbors")
 }
 
 // reconcilePanics is how often a reconciler panicked, in all operators of this process together.

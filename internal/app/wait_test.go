@@ -15,10 +15,8 @@ import (
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/yaml"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/docs/examples/waiter"
@@ -142,40 +140,5 @@ func TestAControllerThatWaits(t *testing.T) {
 	}
 	for name, want := range map[string]string{"good": "Succeeded", "bad": "Failed"} {
 		w.run(t, "wait", "configmap/"+name, `--for=jsonpath={.metadata.annotations.example\.com/outcome}=`+want, "--timeout=90s")
-	}
-}
-
-// Every YAML in the documents is strict YAML, and the API server takes what is of a kind that it knows.
-func TestTheDocumentsYAML(t *testing.T) {
-	w := newWorld(t)
-	documents, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	applied := 0
-	for _, document := range append(documents, "../../README.md") {
-		text, err := os.ReadFile(document)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, part := range strings.Split(string(text), "\n```yaml\n")[1:] {
-			code, _, _ := strings.Cut(part, "\n```")
-			var object unstructured.Unstructured
-			if err := yaml.UnmarshalStrict([]byte(code), &object.Object); err != nil {
-				t.Errorf("%s: %v\n%s", document, err, code)
-				continue
-			}
-			if api := object.GetAPIVersion(); api != "v1" && api != v1alpha1.GroupVersion.String() {
-				continue
-			}
-			object.SetNamespace(w.namespace)
-			if err := w.client.Create(t.Context(), &object, client.DryRunAll); err != nil {
-				t.Errorf("%s: %v\n%s", document, err, code)
-			}
-			applied++
-		}
-	}
-	if applied < 3 {
-		t.Errorf("%d manifests were applied, want the documents' at least", applied)
 	}
 }

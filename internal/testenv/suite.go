@@ -12,13 +12,13 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// RunSuite is for TestMain: it starts the control plane that all tests of a package share, stores it where
-// shared points, runs the tests, and exits with their status.
-func RunSuite(m *testing.M, shared **ControlPlane) {
-	os.Exit(runSuite(m, shared))
+// RunSuite is for TestMain: it starts the control plane that all tests of a package share, with the manifests of some
+// folders applied besides the operator's, stores it where shared points, runs the tests, and exits with their status.
+func RunSuite(m *testing.M, shared **ControlPlane, folders ...string) {
+	os.Exit(runSuite(m, shared, folders))
 }
 
-func runSuite(m *testing.M, shared **ControlPlane) int {
+func runSuite(m *testing.M, shared **ControlPlane, folders []string) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	controlPlane, err := Start(ctx)
@@ -27,12 +27,36 @@ func runSuite(m *testing.M, shared **ControlPlane) int {
 		return 1
 	}
 	*shared = controlPlane
-	code := m.Run()
+	code := 1
+	if err := controlPlane.apply(ctx, folders); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	} else {
+		code = m.Run()
+	}
 	if err := controlPlane.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return code
+}
+
+// apply applies the manifests of some folders, and waits until the kinds that they define are served.
+func (c *ControlPlane) apply(ctx context.Context, folders []string) error {
+	admin, err := c.Kubectl(c.Admin, "default")
+	if err != nil {
+		return err
+	}
+	for _, folder := range folders {
+		for _, args := range [][]string{
+			{"apply", "--server-side", "--validate=strict", "--filename", folder},
+			{"wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"},
+		} {
+			if result := admin.Run(ctx, args...); result.ExitCode != 0 {
+				return fmt.Errorf("kubectl %v: exit %d: %s", args, result.ExitCode, result.Stderr)
+			}
+		}
+	}
+	return nil
 }
 
 // NewNamespace makes a namespace for one test.

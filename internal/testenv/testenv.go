@@ -186,8 +186,8 @@ func (k *Kubectl) Run(ctx context.Context, args ...string) Result {
 }
 
 // Apply runs kubectl apply of a manifest.
-func (k *Kubectl) Apply(ctx context.Context, manifest string) Result {
-	command := k.Command(ctx, k.path, "apply", "--filename", "-")
+func (k *Kubectl) Apply(ctx context.Context, manifest string, flags ...string) Result {
+	command := k.Command(ctx, k.path, append([]string{"apply", "--filename", "-"}, flags...)...)
 	command.Stdin = strings.NewReader(manifest)
 	return run(command)
 }
