@@ -2,7 +2,10 @@ package app_test
 
 import (
 	"flag"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -91,6 +94,43 @@ func TestTheInstallerSetsTheImage(t *testing.T) {
 	}
 	if refusal, err := installer("operator"); err == nil || !strings.Contains(refusal, "IMG must be NAME:TAG") {
 		t.Errorf("an image without a tag is answered with %v: %s", err, refusal)
+	}
+}
+
+// Whatever can be installed from config, the API server takes, without a warning: nothing of it is unknown or goes out of
+// use. The parts are taken with the wholes that name them, for they lack a prefix and the namespace of these.
+func TestEveryKustomizationIsTaken(t *testing.T) {
+	t.Parallel()
+	parts := map[string]string{"manager": "default", "rbac": "default"}
+	config := filepath.Join(testenv.Root(), "config")
+	kubectl := controlPlane.AdminKubectl(t, controlPlane.NewNamespace(t))
+	wholes := 0
+	err := filepath.WalkDir(config, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.Name() != "kustomization.yaml" {
+			return err
+		}
+		folder, err := filepath.Rel(config, filepath.Dir(path))
+		if err != nil {
+			return err
+		}
+		if whole, isPart := parts[folder]; isPart {
+			text, err := os.ReadFile(filepath.Join(config, whole, "kustomization.yaml"))
+			if !strings.Contains(string(text), "\n- ../"+folder+"\n") {
+				t.Errorf("config/%s is no part of config/%s", folder, whole)
+			}
+			return err
+		}
+		wholes++
+		built := kubectl.Run(t.Context(), "kustomize", filepath.Dir(path))
+		objects := strings.Count("\n"+built.Stdout, "\nkind: ")
+		applied := kubectl.Run(t.Context(), "apply", "--server-side", "--dry-run=server", "--force-conflicts", "--validate=strict", "--kustomize", filepath.Dir(path))
+		if applied.ExitCode != 0 || applied.Stderr != "" || objects == 0 || strings.Count(applied.Stdout, " serverside-applied (server dry run)\n") != objects {
+			t.Errorf("%d objects of config/%s are applied with exit %d: %s%s%s", objects, folder, applied.ExitCode, built.Stderr, applied.Stdout, applied.Stderr)
+		}
+		return nil
+	})
+	if err != nil || wholes < 6 {
+		t.Errorf("config has %d kustomizations to install: the search is broken: %v", wholes, err)
 	}
 }
 

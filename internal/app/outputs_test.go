@@ -39,7 +39,8 @@ func (w *world) allowSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	role, _, _ := strings.Cut(string(manifests), "\n---\n")
-	if applied := w.kubectl.Apply(t.Context(), role); applied.ExitCode != 0 {
+	// All tests apply this role, some of them at the same time.
+	if applied := w.kubectl.Apply(t.Context(), role, "--server-side"); applied.ExitCode != 0 {
 		t.Fatal(applied.Stderr)
 	}
 	w.run(t, "create", "rolebinding", "output-secrets", "--clusterrole=cloud-assistant-operator-output-secrets",
