@@ -1,0 +1,431 @@
+package events_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/events"
+)
+
+func keyOf(tb testing.TB, text []byte) *rsa.PublicKey {
+	tb.Helper()
+	block, _ := pem.Decode(text)
+	parsed, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return parsed.PublicKey.(*rsa.PublicKey)
+}
+
+func TestCertificatesComeFromTheVendorsHostsOnly(t *testing.T) {
+	const host = "cn-hangzhou-eventbridge.oss-accelerate.aliyuncs.com"
+	good := []string{
+		certificateURL,
+		"https://" + host + "/a",
+		"https://" + host + "/a/b-c_d.pem",
+		"https://cn-hangzhou-eventbridge.oss-cn-hangzhou.aliyuncs.com/x509_public_certificate_1.pem",
+		"https://ap-southeast-1-eventbridge.oss-accelerate.aliyuncs.com/x.pem",
+		"https://ap-southeast-1-eventbridge.oss-ap-southeast-1.aliyuncs.com/x.pem",
+	}
+	bad := []string{
+		"",
+		"https://",
+		"https://" + host,
+		"https://" + host + "/",
+		"http://" + host + "/x.pem",
+		"HTTPS://" + host + "/x.pem",
+		"ftp://" + host + "/x.pem",
+		"file:///etc/passwd",
+		"//" + host + "/x.pem",
+		host + "/x.pem",
+		"https:" + host + "/x.pem",
+		"https:///" + host + "/x.pem",
+		`https:\\` + host + `\x.pem`,
+		"https://evil.com/" + host,
+		"https://evil.com/" + host + "/x.pem",
+		"https://" + host + ".evil.com/x.pem",
+		"https://evil.com#" + host + "/x.pem",
+		"https://evil.com?" + host + "/x.pem",
+		`https://evil.com\` + host + "/x.pem",
+		"https://evil.com%2f" + host + "/x.pem",
+		"https://evil.com%00." + host + "/x.pem",
+		"https://" + host + "@evil.com/x.pem",
+		"https://user@" + host + "/x.pem",
+		"https://user:password@" + host + "/x.pem",
+		"https://@" + host + "/x.pem",
+		"https://" + host + ":443/x.pem",
+		"https://" + host + ":8443/x.pem",
+		"https://" + host + ":/x.pem",
+		"https://" + host + "./x.pem",
+		"https://." + host + "/x.pem",
+		"https://x." + host + "/x.pem",
+		"https://CN-HANGZHOU-eventbridge.oss-accelerate.aliyuncs.com/x.pem",
+		"https://cn-hangzhou-eventbridge.oss-accelerate.AliyunCS.com/x.pem",
+		"https://cn-hangzhou-eventbridge.oss-accelerate.a\u217ciyuncs.com/x.pem",
+		"https://cn-hangzhou-eventbridge.oss-accelerate.аliyuncs.com/x.pem",
+		"https://cn-hangzhou-eventbridge.oss-accelerate.xn--liyuncs-3fg.com/x.pem",
+		"https://cn-hangzhou-eventbridge.oss-accelerate。aliyuncs。com/x.pem",
+		"https://evil-eventbridge.oss-accelerate.aliyuncs.com/x.pem",
+		"https://cn-shanghai-eventbridge.oss-accelerate.aliyuncs.com/x.pem",
+		"https://cn-hangzhou-eventbridge.oss-ap-southeast-1.aliyuncs.com/x.pem",
+		"https://cn-hangzhou-eventbridge.oss-cn-hangzhou-internal.aliyuncs.com/x.pem",
+		"https://evilcn-hangzhou-eventbridge.oss-accelerate.aliyuncs.com/x.pem",
+		"https://oss-accelerate.aliyuncs.com/cn-hangzhou-eventbridge/x.pem",
+		"https://" + host + "/x.pem?y=1",
+		"https://" + host + "/x.pem?",
+		"https://" + host + "/x.pem#y",
+		"https://" + host + "/../x.pem",
+		"https://" + host + "/a/../x.pem",
+		"https://" + host + "/%2e%2e/x.pem",
+		"https://" + host + "//x.pem",
+		"https://" + host + "/x.pem\n",
+		"https://" + host + "/x.pem\r\nHost: evil.com",
+		" https://" + host + "/x.pem",
+		"https://" + host + "/x .pem",
+		"https://" + host + "/" + strings.Repeat("x", 512),
+		"https://10.0.0.1/x.pem",
+		"https://[::1]/x.pem",
+	}
+	network := &internet{answer: serving(http.StatusOK, vendor().Certificate())}
+	store := newStore(t, clocktesting.NewFakePassiveClock(start), network)
+	for _, url := range bad {
+		if got := reasonOf(store.Check(url)); got != events.ReasonCertificateURL {
+			t.Errorf("%q is taken for the vendor's (%q)", url, got)
+		}
+		if _, err := store.Key(t.Context(), url); reasonOf(err) != events.ReasonCertificateURL {
+			t.Errorf("a key from %q (%v)", url, err)
+		}
+	}
+	if network.calls() != 0 {
+		t.Errorf("%d fetches", network.calls())
+	}
+	for _, url := range good {
+		if err := store.Check(url); err != nil {
+			t.Errorf("%q is refused: %v", url, err)
+		}
+	}
+}
+
+func TestAStoreSaysWhichRegionsItNeeds(t *testing.T) {
+	for _, regions := range [][]string{nil, {"cn-hangzhou", ""}, {"evil.com/"}, {"CN-HANGZHOU"}, {"evil"}} {
+		if _, err := events.NewCertificateStore(events.CertificateStoreOptions{RegionIDs: regions}); err == nil {
+			t.Errorf("%q are taken for regions", regions)
+		}
+	}
+}
+
+func ecdsaCertificate(t *testing.T) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: start.AddDate(0, 0, -1), NotAfter: start.AddDate(1, 0, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// A certificate that is not fit to verify with is none, and neither is what is something else.
+func TestUnfitCertificates(t *testing.T) {
+	redirect := func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/elsewhere") {
+			_, _ = w.Write(vendor().Certificate())
+			return
+		}
+		http.Redirect(w, r, "/elsewhere", http.StatusFound)
+	}
+	block, _ := pem.Decode(vendor().Certificate())
+	expired := newSigner(start.AddDate(-1, 0, 0), start.Add(-time.Second), 2048)().Certificate()
+	early := newSigner(start.Add(time.Second), start.AddDate(1, 0, 0), 2048)().Certificate()
+	const unavailable = events.ReasonCertificateUnavailable
+	tests := []struct {
+		name   string
+		answer http.HandlerFunc
+		err    error
+		want   events.Reason
+	}{
+		{name: "fit", answer: serving(http.StatusOK, vendor().Certificate())},
+		{name: "not valid any more", answer: serving(http.StatusOK, expired), want: events.ReasonCertificate},
+		{name: "not valid yet", answer: serving(http.StatusOK, early), want: events.ReasonCertificate},
+		{name: "a short key", answer: serving(http.StatusOK, shortKey().Certificate()), want: events.ReasonCertificate},
+		{name: "a key that is not RSA", answer: serving(http.StatusOK, ecdsaCertificate(t)), want: events.ReasonCertificate},
+		{name: "a bare key", answer: serving(http.StatusOK, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: block.Bytes})), want: events.ReasonCertificate},
+		{name: "no PEM", answer: serving(http.StatusOK, block.Bytes), want: events.ReasonCertificate},
+		{name: "cut off", answer: serving(http.StatusOK, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: block.Bytes[:50]})), want: events.ReasonCertificate},
+		{name: "empty", answer: serving(http.StatusOK, nil), want: events.ReasonCertificate},
+		{name: "endless", answer: serving(http.StatusOK, append(vendor().Certificate(), make([]byte, 64<<10)...)), want: events.ReasonCertificate},
+		{name: "elsewhere", answer: redirect, want: events.ReasonCertificate},
+		{name: "not there", answer: serving(http.StatusNotFound, vendor().Certificate()), want: events.ReasonCertificate},
+		{name: "a server that fails", answer: serving(http.StatusBadGateway, nil), want: unavailable},
+		{name: "a server that is busy", answer: serving(http.StatusTooManyRequests, nil), want: unavailable},
+		{name: "no connection", err: errors.New("no route to host"), want: unavailable},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			network := &internet{answer: tt.answer, err: tt.err}
+			fetched := []bool{}
+			store, err := events.NewCertificateStore(events.CertificateStoreOptions{
+				RegionIDs: []string{"cn-hangzhou"}, Clock: clocktesting.NewFakePassiveClock(start), Transport: network,
+				Fetched: func(ok bool) { fetched = append(fetched, ok) },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				key, err := store.Key(t.Context(), certificateURL)
+				got := reasonOf(err)
+				if !errors.As(err, new(*events.Refusal)) && err != nil {
+					got = unavailable
+				}
+				if got != tt.want || err == nil && !sameKey(key, keyOf(t, vendor().Certificate())) {
+					t.Errorf("%v, want %q", err, tt.want)
+				}
+				if err != nil && (key != nil || strings.Contains(err.Error(), "x509_public")) {
+					t.Errorf("a key, or what the request says, comes with the error %v", err)
+				}
+			}
+			if network.calls() != 1 || !slices.Equal(fetched, []bool{tt.want == ""}) {
+				t.Errorf("%d fetches, told %v, want one", network.calls(), fetched)
+			}
+		})
+	}
+}
+
+func TestACertificateIsKept(t *testing.T) {
+	clock := clocktesting.NewFakePassiveClock(start)
+	network := &internet{answer: serving(http.StatusOK, vendor().Certificate())}
+	store := newStore(t, clock, network)
+	ask := func(after time.Duration, wantCalls int, want *rsa.PublicKey) {
+		t.Helper()
+		clock.SetTime(start.Add(after))
+		key, err := store.Key(t.Context(), certificateURL)
+		if want != nil && !sameKey(key, want) || (want == nil) != (key == nil) || (want == nil) != (err != nil) {
+			t.Errorf("after %v: key %v (%v)", after, key != nil, err)
+		}
+		if network.calls() != wantCalls {
+			t.Errorf("after %v: %d fetches, want %d", after, network.calls(), wantCalls)
+		}
+	}
+	const day = 24 * time.Hour
+	theirs, other := keyOf(t, vendor().Certificate()), keyOf(t, stranger().Certificate())
+	ask(0, 1, theirs)
+	network.change(serving(http.StatusOK, stranger().Certificate()), nil)
+	ask(day-time.Second, 1, theirs)
+	// An outage does not take away what is known, and is not asked about with every event.
+	network.change(nil, errors.New("no route to host"))
+	ask(day, 2, theirs)
+	ask(day+time.Second, 2, theirs)
+	ask(day+10*time.Second, 3, theirs)
+	network.change(serving(http.StatusNotFound, nil), nil)
+	ask(day+20*time.Second, 4, theirs)
+	ask(day+10*time.Minute, 4, theirs)
+	network.change(serving(http.StatusOK, stranger().Certificate()), nil)
+	ask(day+11*time.Minute, 5, other)
+	network.change(nil, errors.New("no route to host"))
+	ask(400*day, 6, nil)
+}
+
+// Whatever URLs are asked for, and however often, few are fetched; what is known goes on to be known.
+func TestAFloodOfURLsIsNotFetched(t *testing.T) {
+	clock := clocktesting.NewFakePassiveClock(start)
+	network := &internet{answer: serving(http.StatusOK, vendor().Certificate())}
+	store := newStore(t, clock, network)
+	if _, err := store.Key(t.Context(), certificateURL); err != nil {
+		t.Fatal(err)
+	}
+	network.change(serving(http.StatusNotFound, nil), nil)
+	const seconds, perSecond = 300, 50
+	for second := range seconds {
+		clock.SetTime(start.Add(time.Duration(second) * time.Second))
+		for n := range perSecond {
+			url := fmt.Sprintf("https://cn-hangzhou-eventbridge.oss-accelerate.aliyuncs.com/%d-%d.pem", second, n)
+			if _, err := store.Key(t.Context(), url); err == nil {
+				t.Fatal("a key from nowhere")
+			}
+		}
+		if _, err := store.Key(t.Context(), certificateURL); err != nil {
+			t.Fatalf("second %d: the vendor's own certificate is gone: %v", second, err)
+		}
+	}
+	if most := 5 + seconds/10; network.calls() > most || network.calls() < most-1 {
+		t.Errorf("%d fetches in %d s, want %d", network.calls(), seconds, most)
+	}
+}
+
+func TestManyWhoWantACertificateShareAFetch(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	network := &internet{answer: func(w http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-release
+		_, _ = w.Write(vendor().Certificate())
+	}}
+	store := newStore(t, clocktesting.NewFakePassiveClock(start), network)
+	var group sync.WaitGroup
+	errs := make(chan error, 20)
+	ask := func(ctx context.Context) {
+		group.Go(func() {
+			_, err := store.Key(ctx, certificateURL)
+			errs <- err
+		})
+	}
+	// The first leaves; what it began is for the others too.
+	first, leave := context.WithCancel(t.Context())
+	ask(first)
+	<-arrived
+	leave()
+	for range 19 {
+		ask(t.Context())
+	}
+	close(release)
+	group.Wait()
+	for range 20 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if network.calls() != 1 {
+		t.Errorf("%d fetches, want one", network.calls())
+	}
+}
+
+// Over a real socket with TLS: the host's certificate is checked, and a redirect to another host is not followed.
+func TestCertificatesAreFetchedOverTLS(t *testing.T) {
+	const host = "cn-hangzhou-eventbridge.oss-accelerate.aliyuncs.com"
+	server := httptest.NewUnstartedServer(serving(http.StatusOK, vendor().Certificate()))
+	hostCertificate, roots := hostCertificateFor(t, host)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{hostCertificate}}
+	server.StartTLS()
+	defer server.Close()
+	get := func(roots *x509.CertPool) error {
+		transport := &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				if address != host+":443" {
+					return nil, fmt.Errorf("dialing %s", address)
+				}
+				return (&net.Dialer{}).DialContext(ctx, network, server.Listener.Addr().String())
+			},
+		}
+		key, err := newStore(t, clocktesting.NewFakePassiveClock(start), transport).Key(t.Context(), certificateURL)
+		if err == nil && !sameKey(key, keyOf(t, vendor().Certificate())) {
+			t.Error("another key than the certificate's")
+		}
+		return err
+	}
+	if err := get(roots); err != nil {
+		t.Errorf("from a host with a trusted certificate: %v", err)
+	}
+	if err := get(x509.NewCertPool()); !errors.As(err, new(*tls.CertificateVerificationError)) {
+		t.Errorf("from a host that nobody vouches for: %v", err)
+	}
+}
+
+func hostCertificateFor(t *testing.T, host string) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		DNSNames: []string{host}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(parsed)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
+}
+
+func TestACertificateFileIsReadAgainWhenItChanges(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "eventbridge.pem")
+	clock := clocktesting.NewFakePassiveClock(start)
+	file := events.NewCertificateFile(path, clock)
+	// As a mounted Secret is changed: another file takes the name.
+	write := func(text []byte) {
+		t.Helper()
+		if err := os.WriteFile(path+".new", text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(step string, want *rsa.PublicKey) {
+		t.Helper()
+		for range 2 {
+			key, err := file.Key(t.Context(), "anything")
+			if (err != nil) != (want == nil) || want != nil && !sameKey(key, want) {
+				t.Errorf("%s: key %v (%v)", step, key != nil, err)
+			}
+		}
+	}
+	if err := file.Check("anything"); err != nil {
+		t.Errorf("a URL is refused though it is not used: %v", err)
+	}
+	check("no file", nil)
+	write(vendor().Certificate())
+	check("a file", keyOf(t, vendor().Certificate()))
+	write(stranger().Certificate())
+	check("another file", keyOf(t, stranger().Certificate()))
+	write([]byte("soon"))
+	check("a file that is no certificate", nil)
+	if err := os.Rename(path, path+".bad"); err != nil {
+		t.Fatal(err)
+	}
+	write(vendor().Certificate())
+	check("another one", keyOf(t, vendor().Certificate()))
+	if err := os.Link(path, path+".good"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".bad", path); err != nil {
+		t.Fatal(err)
+	}
+	check("the bad one again", nil)
+	if err := os.Rename(path+".good", path); err != nil {
+		t.Fatal(err)
+	}
+	check("the good one again, the very same", keyOf(t, vendor().Certificate()))
+	write(shortKey().Certificate())
+	check("a short key", nil)
+	write(vendor().Certificate())
+	check("mended", keyOf(t, vendor().Certificate()))
+	clock.SetTime(start.AddDate(2, 0, 0))
+	check("two years later", nil)
+	clock.SetTime(start)
+	check("back", keyOf(t, vendor().Certificate()))
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	check("removed", nil)
+}
