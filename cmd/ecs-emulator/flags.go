@@ -46,6 +46,7 @@ type flags struct {
 	instances    int
 	scenarioFile string
 	quotas       []string
+	events       eventFlags
 }
 
 func newFlags() *flags {
@@ -66,6 +67,7 @@ func newFlags() *flags {
 	f.StringVar(&f.options.StateFile, "state", "", "`file` that keeps the state over restarts; it holds parameters and outputs of commands, and temporary credentials")
 	f.StringVar(&f.options.OSSDir, "oss-dir", "", "`directory` with a directory for each OSS bucket that outputs are delivered to; empty is the name of the state file with .oss, or a temporary one without --state")
 	f.BoolVar(&f.options.AllowRemote, "allow-remote", false, "allow --listen and --admin-listen to be reached from other machines, which lets them run commands on this one")
+	f.events.add(f.FlagSet)
 	return f
 }
 
@@ -89,6 +91,9 @@ func parse(args []string, getenv func(string) string, stdout io.Writer) (*settin
 		return nil, fmt.Errorf("--min-rate is %s; give a positive duration such as 1s", f.options.MinRate)
 	}
 	if f.options.Quotas, err = parseQuotas(f.quotas); err != nil {
+		return nil, err
+	}
+	if f.options.Events, err = f.events.publishing(getenv); err != nil {
 		return nil, err
 	}
 	if f.scenarioFile != "" {

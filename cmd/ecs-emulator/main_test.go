@@ -8,14 +8,19 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/ecs"
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/eventbridge"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -70,6 +75,11 @@ func TestArguments(t *testing.T) {
 		{"no number of a quota", append([]string{"--quota", "DescribeInvocationResults"}, key...), 2, `--quota "DescribeInvocationResults" is not of the form`},
 		{"negative quota", append([]string{"--quota", "*=-1"}, key...), 2, `--quota "*=-1" is not`},
 		{"no action of a quota", append([]string{"--quota", "=1"}, key...), 2, `--quota "=1" is not`},
+		{"events to nowhere", append([]string{"--events-target", "nowhere"}, key...), 2, "a target of events is not a URL"},
+		{"more events lost than there are", append([]string{"--events-loss", "2"}, key...), 2, "numbers from 0 to 1"},
+		{"events signed in a way of one's own", append([]string{"--events-signature", "MD5"}, key...), 2, `the signature "MD5" is unknown`},
+		{"no file of certificates", append([]string{"--events-ca", missing}, key...), 2, "--events-ca: open " + missing},
+		{"no certificates in the file", append([]string{"--events-ca", file("hello")}, key...), 2, "no certificate in PEM"},
 		{"no scenario file", append([]string{"--scenario", missing}, key...), 2, "--scenario: open " + missing},
 		{"bad scenario", append([]string{"--scenario", file("instances:\n- status: Running\n  size: big")}, key...), 2, "line 3: instances[0].size: this key is unknown"},
 		{"scenario that no emulator takes", append([]string{"--scenario", file("instances: [{id: i-1, regionID: mars}]")}, key...), 2, "region mars"},
@@ -92,6 +102,41 @@ func TestArguments(t *testing.T) {
 			}
 			if strings.Contains(stdout.String()+stderr.String(), "hidden") {
 				t.Error("the secret is printed")
+			}
+		})
+	}
+}
+
+func TestFlagsOfEvents(t *testing.T) {
+	token := func(name string) string { return map[string]string{"ECS_EMULATOR_EVENTS_TOKEN": "T"}[name] }
+	args := []string{
+		"--access-key-id", "id", "--access-key-secret", "s", "--events-target", "https://a/x", "--events-target", "http://b/y",
+		"--events-delay", "1s", "--events-jitter", "2s", "--events-loss", "0.25", "--events-duplicates", "0.5",
+	}
+	tests := []struct {
+		name string
+		args []string
+		want eventbridge.Publishing
+	}{
+		{"as documented", nil, eventbridge.Publishing{Form: eventbridge.FormRSA}},
+		{"as the sample", []string{"--events-sample-text"}, eventbridge.Publishing{
+			Form: eventbridge.FormRSA, Variant: eventbridge.Variant{NewlineAfterBody: true, NoTokenLine: true},
+		}},
+		{"as the older sample", []string{"--events-sample-text", "--events-signature", "HMAC"}, eventbridge.Publishing{
+			Form: eventbridge.FormHMAC, Variant: eventbridge.Variant{NewlineAfterBody: true},
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.want.Targets = []eventbridge.Target{{URL: "https://a/x", Token: "T"}, {URL: "http://b/y", Token: "T"}}
+			tt.want.Delay, tt.want.Jitter, tt.want.Loss, tt.want.Duplicates = time.Second, 2*time.Second, 0.25, 0.5
+			got, err := parse(append(slices.Clone(args), tt.args...), token, io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.options.Events.Seed = 0
+			if diff := cmp.Diff(tt.want, got.options.Events); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
 	}

@@ -46,6 +46,7 @@ var adminRoutes = []adminRoute{
 	{"PUT /invocations/{id}/rows/{instance}", `set or add a live row: {"invocationStatus":"Running"}`, (*Emulator).adminPutRow},
 	{"PATCH /invocations/{id}/rows/{instance}", `hide a live row, or show another status: {"hidden":true,"shownStatus":"Exploded"}, either may be left out`, (*Emulator).adminChangeRow},
 	{"POST /invocations/{id}/history", `add the row of a past run: {"instanceID":"i-1","invocationStatus":"Failed","exitCode":1}`, (*Emulator).adminPutHistory},
+	{"GET /events/certificate", "the certificate, in PEM, of the key that events are signed with", (*Emulator).adminEventsCertificate},
 	{"DELETE /invocations/{id}", "forget an invocation", (*Emulator).adminForget},
 }
 
@@ -81,6 +82,7 @@ var adminRoutes = []adminRoute{
 //	PUT    /invocations/{id}/rows/{instance}    see PutRow
 //	PATCH  /invocations/{id}/rows/{instance}    see HideRow and OverrideStatus
 //	POST   /invocations/{id}/history            see PutHistory
+//	GET    /events/certificate                  see EventsCertificate
 //	DELETE /invocations/{id}                    see ForgetInvocation
 func (e *Emulator) AdminHandler() http.Handler {
 	mux := http.NewServeMux()

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/eventbridge"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/movingclock"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/process"
 )
@@ -34,6 +35,9 @@ type Emulator struct {
 	calls     *callMemory
 	api       listener
 	admin     listener
+	// publisher is nil if events go nowhere. eventSigner makes its key when that is wanted first.
+	publisher   *eventbridge.Publisher
+	eventSigner func() (*eventbridge.Signer, error)
 
 	// ctx ends with Close; runs counts the goroutines that follow commands.
 	ctx    context.Context
@@ -74,10 +78,15 @@ func New(options Options) (*Emulator, error) {
 		store: newStore(), submitted: map[submission]submitted{},
 	}
 	e.store.forgotten = e.forgotten
+	e.eventSigner = sync.OnceValues(func() (*eventbridge.Signer, error) { return eventbridge.NewSigner(e.clientNow()) })
 	for _, key := range options.AccessKeys {
 		e.AddAccessKey(key)
 	}
 	if err := e.fill(); err != nil {
+		cancel(err)
+		return nil, err
+	}
+	if err := e.startPublishing(); err != nil {
 		cancel(err)
 		return nil, err
 	}
@@ -136,6 +145,9 @@ func (e *Emulator) end() error {
 	e.cancel(errClosed)
 	err := errors.Join(e.api.stop(), e.admin.stop())
 	e.runs.Wait()
+	if e.publisher != nil {
+		e.publisher.Close()
+	}
 	process.KillMarked(e.id)
 	if e.ownScratch {
 		err = errors.Join(err, os.RemoveAll(e.scratch))

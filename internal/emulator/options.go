@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/eventbridge"
 )
 
 // DefaultAccountID is the account of an access key or an instance that names none.
@@ -63,6 +65,8 @@ type Options struct {
 	OSSBuckets []string
 	// OSSDelay is how long a delivery takes once the command has ended; 0 is no time.
 	OSSDelay time.Duration
+	// Events are published when a run has ended on an instance; without a target none are.
+	Events eventbridge.Publishing
 	// AllowRemote permits Start to listen on an address that is not loopback. Whoever can reach it and knows an
 	// access key runs commands on this machine.
 	AllowRemote bool

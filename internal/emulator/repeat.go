@@ -116,6 +116,7 @@ func (e *Emulator) recordRun(r *row, end ending, last bool) bool {
 	}
 	stopped := !r.StopTime.IsZero() || r.InvocationStatus == StatusStopping
 	r.finish(end, e.now())
+	e.announce(r)
 	past := &row{Row: r.Row, VisibleAt: r.VisibleAt, UpdatedAt: r.UpdatedAt}
 	e.store.addHistory(r.invocation, past)
 	e.deliverOutput(r, past)
@@ -141,6 +142,7 @@ func (e *Emulator) endSchedule(r *row, plan schedule) {
 		r.changed()
 	default:
 		r.finish(expired(plan), e.now())
+		e.announce(r)
 	}
 }
 

@@ -37,6 +37,7 @@ func (e *Emulator) resumeRow(r *row) {
 	switch {
 	case target == nil:
 		r.finish(endNotExists, e.now())
+		e.announce(r)
 		return
 	case err != nil:
 		r.finish(endException, e.now())

@@ -50,6 +50,7 @@ func (e *Emulator) finish(r *row, end ending) {
 	defer e.mu.Unlock()
 	if !Terminal(r.InvocationStatus) {
 		r.finish(end, e.now())
+		e.announce(r)
 		e.deliverOutput(r)
 	}
 }

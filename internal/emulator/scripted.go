@@ -75,7 +75,9 @@ func (e *Emulator) PutRow(r Row) error {
 		return unknownInvocation(r.InvokeID)
 	}
 	if old := i.row(r.InstanceID); old != nil {
+		from := old.InvocationStatus
 		e.store.change(old, func() { old.Row, old.UpdatedAt = i.scriptedRow(r).Row, e.now() })
+		e.announceEnd(old, from)
 		return nil
 	}
 	e.store.addRow(i, i.scriptedRow(r))

@@ -36,7 +36,9 @@ func (e *Emulator) stopInvocation(c *Call) (any, error) {
 	}
 	now := e.now()
 	for _, r := range rows {
+		from := r.InvocationStatus
 		r.stop(now, e.settings.StopSparesStarted)
+		e.announceEnd(r, from)
 	}
 	return emptyAnswer{answerHead{c.requestID}}, nil
 }

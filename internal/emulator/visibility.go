@@ -54,7 +54,9 @@ func (e *Emulator) changeRow(invokeID, instanceID string, change func(*row)) err
 	if r == nil {
 		return fmt.Errorf("invocation %q has no row of instance %q; give an instance that it targets", invokeID, instanceID)
 	}
+	from := r.InvocationStatus
 	e.store.change(r, func() { change(r) })
+	e.announceEnd(r, from)
 	return nil
 }
 

@@ -1,8 +1,8 @@
-// Package eventbridge signs requests as EventBridge does when it posts an event to an HTTP target, with a key and a
-// certificate of its own. It is pure: it sends nothing and reads no clock.
+// Package eventbridge does what EventBridge does with an event for an HTTP target: it signs requests, with a key and a
+// certificate of its own, and sends them at least once.
 //
-// Source: "Signature algorithm" of EventBridge's documentation, in its older and its current edition, and the vendor's
-// sample code where that differs.
+// Sources: "Signature algorithm" of EventBridge's documentation, in its older and its current edition, and the vendor's
+// sample code where that differs; "Retry policies and dead-letter queues".
 package eventbridge
 
 import (
