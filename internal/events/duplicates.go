@@ -12,7 +12,7 @@ const (
 	// duplicateAge is how long an event is remembered: the sender's own retries come within a minute, and its events up to
 	// one and a half late.
 	duplicateAge = 5 * time.Minute
-	// maxRemembered events take a few megabytes.
+	// maxRemembered is how many, two for most events; they take a few megabytes.
 	maxRemembered = 16384
 )
 
