@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"slices"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -82,31 +83,32 @@ func checkTruth(t *testing.T, cloud *emulator.Emulator, result *v1alpha1.Invocat
 	if completed == nil {
 		return
 	}
-	allowed := map[string]func(cloudassistant.Outcome) bool{
-		v1alpha1.ReasonSucceeded:     func(o cloudassistant.Outcome) bool { return o == cloudassistant.OutcomeSucceeded },
-		v1alpha1.ReasonCommandFailed: ended,
-		v1alpha1.ReasonStopped:       ended,
-	}[completed.Reason]
-	if allowed == nil {
+	if !slices.Contains([]string{v1alpha1.ReasonSucceeded, v1alpha1.ReasonCommandFailed, v1alpha1.ReasonStopped}, completed.Reason) {
 		return
 	}
+	truth := map[cloudassistant.Outcome]int{}
+	rows := 0
 	for _, row := range cloud.Rows(result.Status.InvokeID) {
-		if result.Spec.InstanceID != "" && row.InstanceID != result.Spec.InstanceID {
-			continue
-		}
-		if outcome := cloudassistant.InvocationStatus(row.InvocationStatus).Outcome(); !allowed(outcome) {
-			t.Errorf("%s is %s, but %s on %s is %s", result.Name, completed.Reason, row.InvokeID, row.InstanceID, row.InvocationStatus)
+		if result.Spec.InstanceID == "" || row.InstanceID == result.Spec.InstanceID {
+			truth[cloudassistant.InvocationStatus(row.InvocationStatus).Outcome()]++
+			rows++
 		}
 	}
-}
-
-// ended says whether an outcome is an end.
-func ended(outcome cloudassistant.Outcome) bool {
-	switch outcome {
-	case cloudassistant.OutcomeSucceeded, cloudassistant.OutcomeFailed, cloudassistant.OutcomeStopped:
-		return true
+	if rows == 0 {
+		return
 	}
-	return false
+	failed, stopped := truth[cloudassistant.OutcomeFailed] > 0, truth[cloudassistant.OutcomeStopped] > 0
+	ended := truth[cloudassistant.OutcomeFailed]+truth[cloudassistant.OutcomeStopped]+truth[cloudassistant.OutcomeSucceeded] == rows
+	want := v1alpha1.ReasonSucceeded
+	switch {
+	case failed:
+		want = v1alpha1.ReasonCommandFailed
+	case stopped:
+		want = v1alpha1.ReasonStopped
+	}
+	if !ended || completed.Reason != want {
+		t.Errorf("%s is %s, but the outcomes of %s are %v", result.Name, completed.Reason, result.Status.InvokeID, truth)
+	}
 }
 
 // checkChange holds from one version of a result to the next: a transition time moves on a transition only, and

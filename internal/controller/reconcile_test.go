@@ -1,9 +1,12 @@
 package controller
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -13,7 +16,9 @@ import (
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/outputs"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/poller"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/projection"
 )
 
 // overtaking is an engine in which an equal answer comes in between two looks, which it announces to nobody.
@@ -133,5 +138,54 @@ func TestATroubleThatComesAndGoesIsNotWrittenEachTime(t *testing.T) {
 	}
 	if told := len(recorder.Events); told != len(writes) {
 		t.Errorf("%d events tell of %d changes", told, len(writes))
+	}
+}
+
+// ended is an engine that knows the end of a run on two instances, which printed something.
+type ended struct{ at time.Time }
+
+func (e ended) Watch(poller.Owner, poller.Watch) poller.Snapshot {
+	row := func(instance string) cloudassistant.Record {
+		return cloudassistant.Record{
+			InvokeID: "t-1", InstanceID: instance, InvocationStatus: cloudassistant.StatusSuccess, ExitCode: new(int64),
+			StartTime: e.at.Add(-time.Hour), FinishedTime: e.at, Output: []byte("printed on " + instance),
+		}
+	}
+	answer := &cloudassistant.Answer{Records: []cloudassistant.Record{row("i-a"), row("i-b")}, StartedAt: e.at, Complete: true}
+	return poller.Snapshot{Live: answer, UnchangedSince: e.at}
+}
+
+func (ended) Forget(poller.Owner) {}
+
+// halfFull is a place for outputs where the first Secret could be written, and the second cannot yet.
+type halfFull struct{ tries int }
+
+func (h *halfFull) Keep(context.Context, *v1alpha1.InvocationResult, projection.Keep) ([]string, error) {
+	h.tries++
+	return []string{"half-output"}, &outputs.Delay{Reason: metav1.StatusReasonTimeout}
+}
+
+func TestOutputsOfWhichAPartIsKeptAreOwedAfterARestart(t *testing.T) {
+	admin := newAdmin(t)
+	result := &v1alpha1.InvocationResult{Spec: v1alpha1.InvocationResultSpec{
+		RegionID: "cn-hangzhou", InvokeID: "t-1", Output: &v1alpha1.OutputSpec{Policy: v1alpha1.OutputSecret},
+	}}
+	result.Namespace, result.Name = controlPlane.NewNamespace(t), "half"
+	if err := admin.Create(t.Context(), result); err != nil {
+		t.Fatal(err)
+	}
+	now := clocktesting.NewFakeClock(time.Now())
+	keeper := &halfFull{}
+	for start := range 2 {
+		before := keeper.tries
+		reconciler := &InvocationResultReconciler{
+			Client: admin, Engine: ended{now.Now()}, Outputs: keeper, Recorder: events.NewFakeRecorder(10), Clock: now,
+		}
+		_, err := reconciler.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(result)})
+		var delay *outputs.Delay
+		if !errors.As(err, &delay) || keeper.tries == before {
+			t.Errorf("start %d: the outputs were tried to be kept %d times, and it ends with %v", start, keeper.tries-before, err)
+		}
+		now.Step(time.Minute)
 	}
 }

@@ -7,6 +7,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	kstatus "sigs.k8s.io/cli-utils/pkg/kstatus/status"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 )
@@ -26,10 +29,81 @@ func checkAlways(t failer, in Input, out Output) {
 	checkConditions(t, in, out)
 	checkRecords(t, in, out)
 	checkEnd(t, in, out)
+	checkTold(t, in, out)
+	checkJudged(t, in, out)
 	for _, e := range out.Events {
 		if len(e.Note) == 0 || len(e.Note) > 1024 || !utf8.ValidString(e.Note) || e.Reason == "" {
 			t.Errorf("event %+v is not one that the API server takes", e)
 		}
+	}
+}
+
+// checkTold: each transition has its event, and nothing else has one.
+func checkTold(t failer, in Input, out Output) {
+	t.Helper()
+	told := map[string]bool{}
+	for _, e := range out.Events {
+		if told[e.Reason] {
+			t.Fatalf("%s is told twice: %+v", e.Reason, out.Events)
+		}
+		told[e.Reason] = true
+	}
+	if in.Previous == nil || len(in.Previous.Conditions) == 0 {
+		return
+	}
+	turned := map[string]bool{}
+	scheduled := conditionReason(&out.Status, v1alpha1.ConditionCompleted) == v1alpha1.ReasonScheduled
+	for _, c := range out.Status.Conditions {
+		before := findCondition(in.Previous, c.Type)
+		if before != nil && before.Status == c.Status && before.Reason == c.Reason {
+			continue
+		}
+		turned[c.Reason] = true
+		if c.Type == v1alpha1.ConditionReady && told[telling(&out.Status).Reason] {
+			// A trouble that begins as it turns is what is told.
+			continue
+		}
+		ofLastRun := scheduled && c.Type == v1alpha1.ConditionSucceeded && c.Status != unknown
+		if ofLastRun && !told[EventRunFailed] && !told[EventRunSucceeded] || !ofLastRun && !told[c.Reason] {
+			t.Fatalf("%s is %s %s now, and it was %+v, but the events are %+v", c.Type, c.Status, c.Reason, before, out.Events)
+		}
+	}
+	for _, e := range out.Events {
+		switch e.Reason {
+		case EventRunFailed, EventRunSucceeded, EventOutputNotKept:
+		default:
+			if before := telling(in.Previous); !turned[e.Reason] && before != nil && !isTransient(before.Reason) {
+				t.Fatalf("%s is told, and no condition has turned: %s, then %s", e.Reason, conditionsText(in.Previous), conditionsText(&out.Status))
+			}
+		}
+	}
+}
+
+// checkJudged: no judge calls it current before it is, nor lets anybody wait after the end, and an end is not looked for
+// more rarely than the spec says.
+func checkJudged(t failer, in Input, out Output) {
+	t.Helper()
+	result := &v1alpha1.InvocationResult{Status: out.Status}
+	result.Generation = in.Generation
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(result)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	judged, err := kstatus.Compute(&unstructured.Unstructured{Object: object})
+	if err != nil {
+		t.Fatalf("judging %s: %v", conditionsText(&out.Status), err)
+	}
+	completed := findCondition(&out.Status, v1alpha1.ConditionCompleted)
+	ready := findCondition(&out.Status, v1alpha1.ConditionReady).Status == yes
+	held := findCondition(&out.Status, v1alpha1.ConditionSuspended) != nil
+	if judged.Status == kstatus.CurrentStatus && !ready {
+		t.Fatalf("judged current: %s", conditionsText(&out.Status))
+	}
+	if judged.Status == kstatus.InProgressStatus && completed.Status == yes && !held {
+		t.Fatalf("judged in progress: %s", conditionsText(&out.Status))
+	}
+	if out.LeastInterval != 0 && completed.Status != yes && !slow(completed.Reason) {
+		t.Fatalf("asked every %v only: %s", out.LeastInterval, conditionsText(&out.Status))
 	}
 }
 

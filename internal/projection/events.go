@@ -19,6 +19,10 @@ const (
 // the observation stands have the reason of the condition Ready, or of Reconciling while an answer is overdue.
 const EventRunFailed = "RunFailed"
 
+// EventRunSucceeded is the reason of the event that tells that the last run of a scheduled command succeeded, where the one
+// before did not or was not known.
+const EventRunSucceeded = "RunSucceeded"
+
 // EventOutputNotKept is the reason of the event that tells of output which was to be kept in a Secret, and is not.
 const EventOutputNotKept = "OutputNotKept"
 
@@ -55,43 +59,64 @@ func telling(status *v1alpha1.InvocationResultStatus) *metav1.Condition {
 	return findCondition(status, v1alpha1.ConditionReady)
 }
 
-// transition tells that the observation stands elsewhere than before; nil if it does not. That a new one is Pending goes
-// without saying.
-func (p *projection) transition(status *v1alpha1.InvocationResultStatus) *Event {
+// transitions tell that the observation stands elsewhere than before, and of what has changed below a trouble, which nobody
+// would see there. That a new one is Pending goes without saying.
+func (p *projection) transitions(status *v1alpha1.InvocationResultStatus) []Event {
+	var events []Event
 	before, now := telling(&p.previous), telling(status)
-	switch {
-	case before != nil && before.Reason == now.Reason, before == nil && now.Reason == v1alpha1.ReasonPending:
-		return nil
-	case warnings[now.Reason]:
-		return &Event{Type: EventWarning, Reason: now.Reason, Note: now.Message}
+	if before == nil && now.Reason != v1alpha1.ReasonPending || before != nil && before.Reason != now.Reason {
+		events = append(events, eventOf(now))
 	}
-	return &Event{Type: EventNormal, Reason: now.Reason, Note: now.Message}
+	below := findCondition(status, v1alpha1.ConditionCompleted)
+	known := findCondition(&p.previous, v1alpha1.ConditionCompleted)
+	if known != nil && known.Reason != below.Reason && below.Reason != now.Reason {
+		events = append(events, eventOf(below))
+	}
+	return events
+}
+
+// eventOf tells of a condition.
+func eventOf(c *metav1.Condition) Event {
+	if warnings[c.Reason] {
+		return Event{Type: EventWarning, Reason: c.Reason, Note: c.Message}
+	}
+	return Event{Type: EventNormal, Reason: c.Reason, Note: c.Message}
 }
 
 // events tells of what changed between the previous status and the new one.
 func (p *projection) events(v verdict, status *v1alpha1.InvocationResultStatus) []Event {
-	var events []Event
-	if event := p.transition(status); event != nil {
-		events = append(events, *event)
-	}
+	events := p.transitions(status)
 	if isCommandEnd(v.base) && (!p.ended || p.Generation != p.previous.ObservedGeneration) && p.wantsSecretInVain() {
 		events = append(events, Event{Type: EventWarning, Reason: EventOutputNotKept, Note: "spec.output.policy is Secret, which this operator's --max-output-policy does not allow: the output is neither kept nor shown"})
 	}
-	if v.base != v1alpha1.ReasonScheduled || p.suspended {
-		return events
-	}
-	if failed := p.newlyFailed(); len(failed) > 0 {
-		var described []string
-		for _, e := range failed[:min(len(failed), maxNamed)] {
-			described = append(described, p.lastEnded(e).describe())
-		}
-		note := fmt.Sprintf("A scheduled run failed on %d instances: %s", len(failed), enumerate(described, len(failed), ", …"))
-		if len(failed) == 1 {
-			note = "A scheduled run failed on " + described[0]
-		}
-		events = append(events, Event{Type: EventWarning, Reason: EventRunFailed, Note: capMessage(note, maxMessageBytes)})
+	if v.base == v1alpha1.ReasonScheduled && !p.suspended {
+		events = append(events, p.lastRuns(status)...)
 	}
 	return events
+}
+
+// lastRuns tells of the last runs of a schedule: of each that failed, and of one that succeeded after one that had not.
+func (p *projection) lastRuns(status *v1alpha1.InvocationResultStatus) []Event {
+	before, now := findCondition(&p.previous, v1alpha1.ConditionSucceeded), findCondition(status, v1alpha1.ConditionSucceeded)
+	turned := before == nil || before.Status != now.Status
+	failed := p.newlyFailed()
+	var described []string
+	for _, e := range failed[:min(len(failed), maxNamed)] {
+		described = append(described, p.lastEnded(e).describe())
+	}
+	switch {
+	case len(failed) > 1:
+		note := fmt.Sprintf("A scheduled run failed on %d instances: %s", len(failed), enumerate(described, len(failed), ", …"))
+		return []Event{{Type: EventWarning, Reason: EventRunFailed, Note: capMessage(note, maxMessageBytes)}}
+	case len(failed) == 1:
+		return []Event{{Type: EventWarning, Reason: EventRunFailed, Note: capMessage("A scheduled run failed on "+described[0], maxMessageBytes)}}
+	case turned && now.Status == no:
+		// On an instance that does not fit in the status.
+		return []Event{{Type: EventWarning, Reason: EventRunFailed, Note: now.Message}}
+	case turned && now.Status == yes:
+		return []Event{{Type: EventNormal, Reason: EventRunSucceeded, Note: now.Message}}
+	}
+	return nil
 }
 
 // AskedInVain tells whoever asked for an answer about a result that has ended why there is none.

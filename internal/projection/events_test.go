@@ -49,6 +49,16 @@ func TestEvents(t *testing.T) {
 	s.wantEvents("Normal/Succeeded")
 }
 
+// What turns below a trouble is told, too: whoever waits for Completed comes back then.
+func TestADeadlineUnderADenialIsTold(t *testing.T) {
+	s := tell(t, run1())
+	s.at(0, Observation{Failure: denied()})
+	s.wantEvents("Warning/AccessDenied")
+	s.at(24*time.Hour, Observation{Failure: denied()})
+	s.wantConditions("Ready=False/AccessDenied Completed=True/TimedOut Succeeded=Unknown/TimedOut Stalled=True/AccessDenied")
+	s.wantEvents("Warning/TimedOut")
+}
+
 func TestContainersAreNamed(t *testing.T) {
 	s := tell(t, run1())
 	s.answers(0,

@@ -1,6 +1,7 @@
 package projection
 
 import (
+	"slices"
 	"time"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
@@ -60,14 +61,15 @@ func historyDue(spec *v1alpha1.InvocationResultSpec, status *v1alpha1.Invocation
 	if !spec.IncludeHistory {
 		return time.Time{}
 	}
-	scheduled := len(status.History) > 0
-	for _, result := range status.Instances {
-		scheduled = scheduled || result.Repeats > 1
-	}
-	if !scheduled {
+	if !ranOnSchedule(status) {
 		return time.Time{}
 	}
 	return findCondition(status, v1alpha1.ConditionCompleted).LastTransitionTime.Add(historyWait)
+}
+
+// ranOnSchedule says whether a run that ended was one of several.
+func ranOnSchedule(status *v1alpha1.InvocationResultStatus) bool {
+	return len(status.History) > 0 || slices.ContainsFunc(status.Instances, func(r v1alpha1.InstanceResult) bool { return r.Repeats > 1 })
 }
 
 // deliveryDue is until when a run that ended waits for the delivery of its output; zero for not at all.
@@ -78,19 +80,25 @@ func deliveryDue(status *v1alpha1.InvocationResultStatus) time.Time {
 	return time.Time{}
 }
 
-// undelivered is the end of a command of which an output is still to be delivered to OSS; zero if none is. Of an instance
-// that does not fit in the status nobody could see a delivery, so that it counts for nothing.
+// undelivered is the end of a command of which an output is still to be delivered to OSS; zero if none is, and while the
+// command goes on, whose end is worth more. Of an instance that does not fit in the status nobody could see a delivery, so
+// that it counts for nothing.
 func undelivered(status *v1alpha1.InvocationResultStatus) time.Time {
-	for _, result := range status.Instances {
-		terminal := cloudassistant.InvocationStatus(result.Status).Terminal()
-		if o := result.OSSOutput; terminal && o != nil && o.Delivery != "" && !delivered(o) {
-			if status.CompletionTime != nil {
-				return status.CompletionTime.Time
-			}
-			return findCondition(status, v1alpha1.ConditionCompleted).LastTransitionTime.Time
-		}
+	completed := findCondition(status, v1alpha1.ConditionCompleted)
+	if completed == nil || !isCommandEnd(completed.Reason) || !slices.ContainsFunc(status.Instances, awaitsDelivery) {
+		return time.Time{}
 	}
-	return time.Time{}
+	// Its end cannot have been seen before it came, whatever the API says.
+	end := completed.LastTransitionTime.Time
+	if at := status.CompletionTime; at != nil && at.Time.Before(end) {
+		end = at.Time
+	}
+	return end
+}
+
+func awaitsDelivery(result v1alpha1.InstanceResult) bool {
+	o := result.OSSOutput
+	return cloudassistant.InvocationStatus(result.Status).Terminal() && o != nil && o.Delivery != "" && !delivered(o)
 }
 
 // leastInterval is how long it takes at least until the next answer is worth its call.

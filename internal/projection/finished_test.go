@@ -71,6 +71,31 @@ func TestADeliveryIsFollowedEverMoreRarely(t *testing.T) {
 	s.wantFinished(30*24*time.Hour+time.Minute, true)
 }
 
+// While the command goes on somewhere, its end is looked for at the usual pace, whatever is being delivered.
+func TestADeliveryDoesNotSlowARun(t *testing.T) {
+	s := tell(t, run1())
+	delivering := func(r *cloudassistant.Record) {
+		r.OSSOutput = cloudassistant.OSSOutput{Delivery: "oss://b", Status: "InProgress"}
+	}
+	for _, after := range []time.Duration{0, time.Hour, 23 * time.Hour} {
+		s.answers(after, row("i-a", success, delivering), row("i-b", running, delivering))
+		if s.out.LeastInterval != 0 {
+			t.Errorf("after %v it is asked every %v", after, s.out.LeastInterval)
+		}
+	}
+}
+
+// An end that the API dates in the future does not keep it from being given up.
+func TestAnEndInTheFutureIsWaitedForNoLonger(t *testing.T) {
+	s := tell(t, run1())
+	s.answers(0, row("i-a", success, func(r *cloudassistant.Record) {
+		r.FinishedTime = t0.Add(100 * 365 * 24 * time.Hour)
+		r.OSSOutput = cloudassistant.OSSOutput{Delivery: "oss://b", Status: "InProgress"}
+	}))
+	s.wantFinished(30*24*time.Hour-time.Second, false)
+	s.wantFinished(30*24*time.Hour, true)
+}
+
 func TestTheHistoryOfTheLastRunIsWaitedForAMinuteAtMost(t *testing.T) {
 	spec := run1()
 	spec.IncludeHistory = true

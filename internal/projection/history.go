@@ -99,7 +99,7 @@ func HistoryLimit(spec *v1alpha1.InvocationResultSpec) int {
 // newest keeps the newest runs of each place.
 func (p *projection) newest(runs []*entry) []*entry {
 	limit := HistoryLimit(p.Spec)
-	admitted := p.admission()
+	admitted := p.admission(runs)
 	perPlace := map[place]int{}
 	var kept []*entry
 	for _, e := range runs {
@@ -113,20 +113,26 @@ func (p *projection) newest(runs []*entry) []*entry {
 	return kept
 }
 
-// admission says which runs may be kept. Where some were hidden before, for want of room, older ones than those kept
-// at the same place stay out: they would take turns with those that the API shows at one time and not at another.
-// A changed spec, such as another limit, lets all compete anew.
-func (p *projection) admission() func(*entry) bool {
+// admission says which of the earlier runs may be kept. Where some were hidden before, for want of room, older ones than
+// those kept at the same place stay out: they would take turns with those that the API shows at one time and not at
+// another. A changed spec, such as another limit, lets all compete anew.
+func (p *projection) admission(earlier []*entry) func(*entry) bool {
 	hidden, _ := hiddenBefore(&p.previous)
 	if hidden == 0 || p.Generation != p.previous.ObservedGeneration {
 		return func(*entry) bool { return true }
+	}
+	among := make(map[run]bool, len(earlier))
+	for _, e := range earlier {
+		among[e.run()] = true
 	}
 	kept := map[run]bool{}
 	oldest := map[place]*entry{}
 	var oldestOfAll *entry
 	for _, result := range p.previous.History {
-		oldestOfAll = stored(result)
-		kept[oldestOfAll.run()], oldest[oldestOfAll.place()] = true, oldestOfAll
+		// One that an instance shows by now leaves its place to others.
+		if e := stored(result); among[e.run()] {
+			kept[e.run()], oldest[e.place()], oldestOfAll = true, e, e
+		}
 	}
 	return func(e *entry) bool {
 		horizon := cmp.Or(oldest[e.place()], oldestOfAll)

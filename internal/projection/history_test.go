@@ -151,3 +151,20 @@ func TestHiddenRunsStayCounted(t *testing.T) {
 		}
 	}
 }
+
+// A run that an instance shows by now leaves its place in the history to an older one, at once and not only the next time.
+func TestARunThatAnInstanceShowsLeavesItsPlace(t *testing.T) {
+	spec := withHistory()
+	spec.HistoryLimit = new(int32(1))
+	s := tell(t, spec)
+	past := answer(t0,
+		row("i-a", success, ranBefore(3, 0)), row("i-a", success, ranBefore(2, 0)), row("i-b", success, ranBefore(1, 0)))
+	s.at(0, Observation{Live: answer(t0, row("i-a", running, during(4)), row("i-b", running, during(4))), History: past})
+	if len(s.status.History) != 2 || s.status.Truncated.History != 1 {
+		t.Fatalf("the history has %d runs, and %+v is cut off", len(s.status.History), s.status.Truncated)
+	}
+	s.at(time.Minute, Observation{Live: answer(t0.Add(time.Minute), row("i-a", success, ranBefore(3, 0)), row("i-b", running, during(4))), History: past})
+	if len(s.status.History) != 2 || s.status.History[0].InstanceID != "i-a" {
+		t.Errorf("the history is %+v", s.status.History)
+	}
+}

@@ -176,8 +176,11 @@ func TestOwesOutput(t *testing.T) {
 		after time.Duration
 		want  bool
 	}{
-		"no Secret is named":     {want: true},
-		"a Secret is named":      {edit: func(s *story) { s.status.OutputSecrets = []string{"result-output"} }},
+		"no Secret is named": {want: true},
+		"a Secret is named":  {edit: func(s *story) { s.status.OutputSecrets = []string{"result-output"} }},
+		"a Secret is named of a schedule": {want: true, edit: func(s *story) {
+			s.status.OutputSecrets, s.status.Instances[0].Repeats = []string{"result-output"}, 2
+		}},
 		"another policy":         {edit: func(s *story) { s.spec.Output = nil }},
 		"no Secrets are allowed": {edit: func(s *story) { s.settings.MaxOutputPolicy = v1alpha1.OutputTail }},
 		"long ago":               {after: 2 * time.Hour},

@@ -191,10 +191,10 @@ func (p *projection) policy() v1alpha1.OutputPolicy {
 }
 
 // maxShown is how many bytes of an output may be shown. What the status has shown already stays, where a Secret is wanted
-// by now and does not hold it: it may be all there is.
+// by now and does not hold it: it may be all there is. Of what it shows nothing of, nothing is left to stay.
 func (p *projection) maxShown(o output) int {
 	policy := p.policy()
-	kept := o.raw != nil && (!o.shown || len(p.outputSecrets()) > 0)
+	kept := o.raw != nil && (!o.shown || len(p.outputSecrets()) > 0) || o.raw == nil && o.known != nil && o.known.Text == ""
 	if p.wantedPolicy() == v1alpha1.OutputSecret && !kept && p.Settings.MaxOutputPolicy != v1alpha1.OutputNone {
 		policy = v1alpha1.OutputTail
 	}

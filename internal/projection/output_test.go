@@ -275,3 +275,18 @@ func TestAnyOutputIsShownWhole(t *testing.T) {
 		}
 	})
 }
+
+// Where a Secret is wanted, an output of which the status shows nothing has no claim to be shown, whether the API gives it
+// again or not: the shares of the others would change with that.
+func TestAnOutputMeantForASecretHasNoShare(t *testing.T) {
+	p := &projection{Input: Input{Spec: secretOutput(run1())}}
+	given := receivedOutput([]byte("out"), 0)
+	unshown := storedOutput(&v1alpha1.OutputStatus{TruncatedBytes: 3, SHA256: given.known.SHA256})
+	if a, b := p.maxShown(given), p.maxShown(unshown); a != 0 || b != 0 {
+		t.Errorf("with the output %d bytes may be shown, without %d, want none", a, b)
+	}
+	shown := storedOutput(&v1alpha1.OutputStatus{Text: "out", Encoding: v1alpha1.OutputPlainText, SHA256: given.known.SHA256})
+	if p.maxShown(shown) == 0 {
+		t.Error("what the status shows already is taken away, and may be all there is")
+	}
+}

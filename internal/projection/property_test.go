@@ -159,6 +159,27 @@ func anySpec(t *rapid.T) *v1alpha1.InvocationResultSpec {
 		spec.InstanceID = "i-01"
 	}
 	spec.IncludeHistory = rapid.Bool().Draw(t, "includeHistory")
+	tune(t, spec)
+	return spec
+}
+
+// edit changes what of a spec may change.
+func (w *world) edit(t *rapid.T) {
+	spec := w.spec.DeepCopy()
+	if rapid.Bool().Draw(t, "suspend") {
+		spec.Suspend = !spec.Suspend
+	} else {
+		spec.Output, spec.HistoryLimit, spec.Polling = nil, nil, nil
+		tune(t, spec)
+	}
+	w.spec = spec
+}
+
+// tune sets what of a spec may change, besides suspend.
+func tune(t *rapid.T, spec *v1alpha1.InvocationResultSpec) {
+	if rapid.IntRange(0, 3).Draw(t, "polling") == 0 {
+		spec.Polling = &v1alpha1.PollingSpec{TimeoutSeconds: rapid.SampledFrom([]int32{1, 60, 7200}).Draw(t, "timeout")}
+	}
 	if rapid.Bool().Draw(t, "output") {
 		spec.Output = &v1alpha1.OutputSpec{
 			Policy:   rapid.SampledFrom([]v1alpha1.OutputPolicy{"", v1alpha1.OutputNone, v1alpha1.OutputTail, v1alpha1.OutputSecret}).Draw(t, "policy"),
@@ -169,7 +190,6 @@ func anySpec(t *rapid.T) *v1alpha1.InvocationResultSpec {
 	if rapid.Bool().Draw(t, "limited") {
 		spec.HistoryLimit = new(rapid.SampledFrom([]int32{0, 1, 3}).Draw(t, "historyLimit"))
 	}
-	return spec
 }
 
 func anySettings(t *rapid.T) Settings {
@@ -206,7 +226,7 @@ func anyHistory(t *rapid.T) {
 	for range rapid.IntRange(1, 12).Draw(t, "steps") {
 		w.step(t)
 		if rapid.IntRange(0, 7).Draw(t, "edit") == 0 {
-			w.spec.Suspend = !w.spec.Suspend
+			w.edit(t)
 			generation++
 		}
 		in := Input{
@@ -232,11 +252,11 @@ func checkFinished(t *rapid.T, in Input, out Output) {
 	if in.Spec.Suspend {
 		return
 	}
-	late := in.Now.Add(2 * time.Hour)
+	late := in.Now.Add(31 * 24 * time.Hour)
 	if out.Finished && !Finished(in.Spec, &out.Status, late) {
 		t.Fatalf("finished, but not later: %s", conditionsText(&out.Status))
 	}
-	if isCommandEnd(conditionReason(&out.Status, v1alpha1.ConditionCompleted)) && !Finished(in.Spec, &out.Status, late) && out.Status.CompletionTime == nil {
+	if isCommandEnd(conditionReason(&out.Status, v1alpha1.ConditionCompleted)) && !Finished(in.Spec, &out.Status, late) {
 		t.Fatalf("ended, but never finished: %s", conditionsText(&out.Status))
 	}
 	if !out.Finished {

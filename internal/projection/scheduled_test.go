@@ -64,6 +64,7 @@ func TestAFailedRunOfAScheduleIsAnEventOncePerRun(t *testing.T) {
 	s.answers(6*time.Minute, row("i-a", waiting, ranBefore(3, 0)), row("i-b", waiting, ranBefore(3, 3)))
 	s.wantEvents("Warning/RunFailed")
 	s.answers(6*time.Minute, row("i-a", waiting, ranBefore(4, 0)), row("i-b", waiting, ranBefore(4, 0)))
+	s.wantEvents("Normal/RunSucceeded")
 	s.wantSucceeded("True/Succeeded")
 	s.wantConditions("Ready=True/Scheduled Completed=False/Scheduled Succeeded=True/Succeeded")
 	if s.status.ExitCode != nil || s.status.CompletionTime != nil || s.status.Summary.Pending != 2 {
