@@ -2,6 +2,7 @@ package poller
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -12,11 +13,14 @@ import (
 )
 
 const (
-	// backoff is what a throttle answer leaves of the rate.
-	backoff = 0.5
-	// recovery is the share of the full rate that comes back in a minute without a throttle answer: the vendor
-	// counts by the minute, so a faster climb would not be judged before it is over.
-	recovery = 0.1
+	// backoff is what a throttle answer leaves of the rate at which calls passed, and halt the least that it leaves of
+	// the rate that was allowed: few calls may have passed because few were made.
+	backoff = 0.9
+	halt    = 0.5
+	// climb is the share of the full rate by which the rate has grown in the first minute past the one that was throttled.
+	// It grows with the cube of the time, as that of TCP CUBIC does: fast at first, hardly where it was throttled last, and
+	// faster again the longer nothing throttles it there: from anywhere it is back at the full rate in twelve minutes.
+	climb = 0.001
 	// floor is the least share of the full rate. The pauses already keep within the quota whoever is above it.
 	floor = 1.0 / 16
 	// probePatience is how long a probe may take before another is sent: a hung connection must not hold up
@@ -26,7 +30,7 @@ const (
 
 // bucket rations the calls that are counted together: those of one account in one region, whoever makes them.
 // It is a token bucket that a throttle answer pauses. After a pause one call is made as a probe; if that is not
-// throttled the others follow, at half the earlier rate, which grows back step by step.
+// throttled the others follow, at a little less than passed before, which grows back step by step.
 type bucket struct {
 	clock  clock.WithTicker
 	jitter func() float64
@@ -35,9 +39,11 @@ type bucket struct {
 
 	mu      sync.Mutex
 	limiter *rate.Limiter
-	// base is the rate at the time since; full from the start.
-	base  rate.Limit
-	since time.Time
+	// base is the rate at the time since, and level the one that was throttled; both are full from the start.
+	base, level rate.Limit
+	since       time.Time
+	// passed are the calls that were not throttled.
+	passed lastMinute
 	// pauses counts the pauses. A ticket of an earlier count was taken before the latest pause.
 	pauses int
 	// until is the end of the latest pause. From then on resuming says that no probe has passed yet.
@@ -55,13 +61,15 @@ type bucket struct {
 // ticket is the right to make one call. It is handed back with the outcome of the call.
 type ticket struct {
 	pauses int
+	// at is when the call was made.
+	at time.Time
 }
 
 func newBucket(c clock.WithTicker, jitter func() float64, qps float64, burst int) *bucket {
 	full := rate.Limit(qps)
 	return &bucket{
 		clock: c, jitter: jitter, full: full, burst: burst,
-		limiter: rate.NewLimiter(full, burst), base: full, since: c.Now(),
+		limiter: rate.NewLimiter(full, burst), base: full, level: full, since: c.Now(),
 		moved: make(chan struct{}),
 	}
 }
@@ -86,7 +94,7 @@ func (b *bucket) take(ctx context.Context) (*ticket, error) {
 	b.limiter.SetLimitAt(now, b.rate(now))
 	token := b.limiter.ReserveN(now, 1)
 	at := now.Add(token.DelayFrom(now))
-	t := &ticket{pauses: b.pauses}
+	t := &ticket{pauses: b.pauses, at: later(now, at)}
 	if b.resuming {
 		b.probe, b.probeUntil = t, at.Add(probePatience)
 	}
@@ -113,19 +121,21 @@ func (b *bucket) give(t *ticket, err error) {
 	}
 	switch cloudassistant.ClassOf(err) {
 	case cloudassistant.ClassThrottled:
-		b.pause(asError(err))
+		b.pause(asError(err), t.at)
 	case cloudassistant.ClassUnavailable:
 		b.abandon(t)
 	default:
 		// A refusal for another reason passed the throttle, too.
+		b.passed.add(b.clock.Now())
 		b.resume()
 	}
 }
 
-func (b *bucket) pause(err *cloudassistant.Error) {
+// pause begins a pause because of the answer to a call that was made at a time.
+func (b *bucket) pause(err *cloudassistant.Error, made time.Time) {
 	now := b.clock.Now()
-	b.base = max(b.rate(now)*backoff, b.full*floor)
-	b.until = pauseEnd(now, err.RetryAfter, b.jitter())
+	b.slow(now)
+	b.until = pauseEnd(now, made, err.RetryAfter, b.jitter())
 	b.resuming = true
 	b.probe = nil
 	b.pauses++
@@ -139,6 +149,19 @@ func (b *bucket) pause(err *cloudassistant.Error) {
 	}
 	b.throttled = &Failure{Err: err, Since: since, Began: now, At: now}
 	b.move()
+}
+
+// slow lowers the rate, to a part of that at which calls have passed by now: it is what the quota has left for us. If
+// nothing has passed since the pause before, nothing is known of that.
+func (b *bucket) slow(now time.Time) {
+	before := b.rate(now)
+	least := max(before*halt, b.full*floor)
+	if b.resuming {
+		b.base, b.level = least, least
+		return
+	}
+	admitted := min(before, rate.Limit(b.passed.count(now))/60)
+	b.base, b.level = max(admitted*backoff, least), max(admitted, least)
 }
 
 func (b *bucket) resume() {
@@ -165,7 +188,10 @@ func (b *bucket) rate(now time.Time) rate.Limit {
 	if b.resuming {
 		return b.base
 	}
-	return min(b.full, b.base+b.full*rate.Limit(recovery*now.Sub(b.since).Minutes()))
+	steepness := float64(b.full) * climb
+	flat := math.Cbrt(float64(b.level-b.base) / steepness)
+	grown := rate.Limit(steepness * math.Pow(now.Sub(b.since).Minutes()-flat, 3))
+	return min(b.full, b.level+grown)
 }
 
 // probing says that a probe is under way, so that everybody else waits.

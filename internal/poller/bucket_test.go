@@ -3,6 +3,7 @@ package poller
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -195,11 +196,98 @@ func TestThrottledProbePausesAgain(t *testing.T) {
 	})
 }
 
+// The first throttle answers at full speed show what the quota is.
+func TestRateFallsToWhatPassed(t *testing.T) {
+	for name, c := range map[string]struct {
+		passed int
+		want   float64
+	}{
+		"little less than was allowed":     {570, 9 * 0.95},
+		"more than was allowed, by bursts": {620, 9},
+		"two thirds":                       {400, 6},
+		"less than half":                   {200, 5},
+		"next to nothing":                  {1, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := testBucket(10, 1000)
+				for range c.passed {
+					b.give(mustTake(t, b), nil)
+				}
+				b.give(mustTake(t, b), throttledFor10s)
+				rest(b, 10*time.Second)
+				b.give(mustTake(t, b), nil)
+				if got := b.perSecond(); math.Abs(got-c.want) > 1e-9 {
+					t.Errorf("the rate is %v, want %v", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+// What passed before the pause says nothing about a probe that is throttled after it.
+func TestThrottledProbeHalvesTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := testBucket(10, 1000)
+		for range 500 {
+			b.give(mustTake(t, b), nil)
+		}
+		b.give(mustTake(t, b), throttledFor10s)
+		rest(b, 10*time.Second)
+		b.give(mustTake(t, b), throttledFor10s)
+		if got, want := b.perSecond(), 0.9*500/60/2; math.Abs(got-want) > 1e-9 {
+			t.Errorf("the rate is %v, want %v", got, want)
+		}
+	})
+}
+
+func TestRateLevelsOffWhereItWasThrottled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := testBucket(10, 1000)
+		for range 360 {
+			b.give(mustTake(t, b), nil)
+		}
+		b.give(mustTake(t, b), throttledFor10s)
+		rest(b, 10*time.Second)
+		b.give(mustTake(t, b), nil)
+		before, fell := b.perSecond(), false
+		near := 0
+		for range 24 {
+			rest(b, 30*time.Second)
+			now := b.perSecond()
+			fell = fell || now < before
+			if math.Abs(now-6) < 0.1 {
+				near++
+			}
+			before = now
+		}
+		// From 5.4 it is within a tenth of 6 for four minutes, and back at 10 after 12.
+		if fell || near < 7 || before != 10 {
+			t.Errorf("the rate fell: %v; it was near 6 for %d half minutes, and is %v", fell, near, before)
+		}
+	})
+}
+
+// The minute may turn while the answer is under way: the next one is not lost for that.
+func TestPauseIsOfTheMinuteInWhichTheCallWasMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := testBucket(10, 10)
+		rest(b, time.Minute-10*time.Millisecond)
+		late := mustTake(t, b)
+		rest(b, 100*time.Millisecond)
+		b.give(late, failureOf(cloudassistant.ClassThrottled))
+		until, _, blocked := b.blocked()
+		if left := until.Sub(b.clock.Now()); !blocked || left != pauseAtLeast {
+			t.Errorf("blocked for %v (%v), want %v", left, blocked, pauseAtLeast)
+		}
+	})
+}
+
 func TestRateRecoversStepByStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := paused(t, 10, 5)
 		b.give(mustTake(t, b), nil)
-		for _, want := range []float64{5, 6, 7, 8, 9, 10, 10} {
+		for _, want := range []float64{5, 5.01, 5.08, 5.27, 5.64, 6.25, 7.16, 8.43, 10, 10} {
 			if got := float64(b.rate(b.clock.Now())); got < want-1e-9 || got > want+1e-9 {
 				t.Errorf("the rate is %v, want %v", got, want)
 			}

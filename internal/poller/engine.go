@@ -194,7 +194,8 @@ func (p *Poller) refused(l *lane, err *cloudassistant.Error) *cloudassistant.Err
 	if err.Class == cloudassistant.ClassThrottled {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		end := pauseEnd(p.options.Clock.Now(), err.RetryAfter, p.options.Jitter())
+		now := p.options.Clock.Now()
+		end := pauseEnd(now, now, err.RetryAfter, p.options.Jitter())
 		l.heldUntil = later(l.heldUntil, end)
 	}
 	return err

@@ -120,10 +120,11 @@ func overdueAt(due time.Time, interval time.Duration) time.Time {
 }
 
 // pauseEnd says until when a throttled bucket rests: as long as the API asked for or, if it did not say, until
-// the clock's next minute, when the vendor counts anew; and up to a second longer, by jitter of [0, 1).
-func pauseEnd(now time.Time, retryAfter time.Duration, jitter float64) time.Time {
+// the minute turns in which the call was made, when the vendor counts anew: that may have been while the answer was under
+// way. It rests up to a second longer, by jitter of [0, 1).
+func pauseEnd(now, made time.Time, retryAfter time.Duration, jitter float64) time.Time {
 	// A time counted from now, unlike the minute itself, is not moved by a step of the wall clock.
-	rest := now.Truncate(time.Minute).Add(time.Minute).Sub(now)
+	rest := made.Truncate(time.Minute).Add(time.Minute).Sub(made) - now.Sub(made)
 	if retryAfter > 0 {
 		rest = retryAfter
 	}

@@ -110,19 +110,23 @@ func TestPauseEnd(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		now        time.Time
+		late       time.Duration
 		retryAfter time.Duration
 		jitter     float64
 		want       time.Duration
 	}{
-		{"unsaid: the next minute", at, 0, 0, 18 * time.Second},
-		{"and a jitter of up to a second", at, 0, 0.5, 18*time.Second + 500*time.Millisecond},
-		{"as the API says", at, 7 * time.Second, 0, 7 * time.Second},
-		{"at least a second", at, time.Millisecond, 0, time.Second},
-		{"at least a second before the minute turns", at.Add(17900 * time.Millisecond), 0, 0, time.Second},
-		{"in a zone of broken minutes", at.In(time.FixedZone("", 1234)), 0, 0, 18 * time.Second},
+		{"unsaid: the next minute", at, 0, 0, 0, 18 * time.Second},
+		{"and a jitter of up to a second", at, 0, 0, 0.5, 18*time.Second + 500*time.Millisecond},
+		{"as the API says", at, 0, 7 * time.Second, 0, 7 * time.Second},
+		{"at least a second", at, 0, time.Millisecond, 0, time.Second},
+		{"at least a second before the minute turns", at.Add(17900 * time.Millisecond), 0, 0, 0, time.Second},
+		{"in a zone of broken minutes", at.In(time.FixedZone("", 1234)), 0, 0, 0, 18 * time.Second},
+		{"of a call that was made in this minute", at, 41 * time.Second, 0, 0, 18 * time.Second},
+		{"of one that was made in the minute before", at, 43 * time.Second, 0, 0, time.Second},
+		{"as the API says, from its answer on", at, 43 * time.Second, 7 * time.Second, 0, 7 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := pauseEnd(c.now, c.retryAfter, c.jitter).Sub(c.now); got != c.want {
+			if got := pauseEnd(c.now, c.now.Add(-c.late), c.retryAfter, c.jitter).Sub(c.now); got != c.want {
 				t.Errorf("the pause takes %v, want %v", got, c.want)
 			}
 		})

@@ -188,8 +188,8 @@ func (w *truthWorld) DescribeInvocationResults(ctx context.Context, q cloudassis
 		return nil, ctx.Err()
 	}
 	if cloudassistant.ClassOf(err) == cloudassistant.ClassThrottled {
-		// The answer counts from when it is there.
-		w.paused = later(w.paused, time.Now().Truncate(time.Minute).Add(time.Minute))
+		// The answer counts from when it is there, until the minute turns that the call was counted in.
+		w.paused = later(w.paused, later(now.Truncate(time.Minute).Add(time.Minute), time.Now().Add(pauseAtLeast)))
 	}
 	return page, err
 }
