@@ -129,6 +129,9 @@ func (a *attempt) settle(ctx context.Context, r result, differs, moved bool) []O
 	case r.answer != nil:
 		owners := q.answeredLive(r.answer, differs, moved, now, jitter)
 		q.settled = r.answer.Complete && r.answer.StartedAt.Sub(q.bornAt()) >= settledAge
+		if r.answer.Complete && len(r.answer.Records) > 0 && !q.checked {
+			q.unchecked = r.answer
+		}
 		return owners
 	case r.err != nil && a.history:
 		return q.failedHistory(r.err, a.began, now, jitter)

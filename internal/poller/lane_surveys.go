@@ -34,7 +34,9 @@ type surveys struct {
 	// were watched.
 	unfinishedRows int
 	sweptRuns      int
-	swept          time.Time
+	// sweptOurs is how many of these rows were of runs that are watched.
+	sweptOurs int
+	swept     time.Time
 	// sweptWhole: it was listed to its end.
 	sweptWhole bool
 	depth      depth
@@ -89,6 +91,7 @@ func (l *lane) count(q *question) {
 		return
 	}
 	q.counted = counts
+	covering := l.covering()
 	if counts {
 		l.runs++
 	} else {
@@ -97,7 +100,7 @@ func (l *lane) count(q *question) {
 		q.coveredUntil = time.Time{}
 		q.await(false)
 	}
-	if l.runs == surveyFrom || l.runs == surveyFrom-1 {
+	if l.covering() != covering {
 		l.standDown()
 		l.rouse()
 	}
@@ -131,10 +134,12 @@ func (l *lane) surveying() bool {
 
 // measured takes in how many rows the list of the unfinished had, in a sweep that was begun for so many runs. One that was
 // not listed whole goes on longer than it pays to know, for so many.
-func (l *lane) measured(rows, runs int, whole bool, began time.Time) {
+func (l *lane) measured(rows, ours, runs int, whole bool, began time.Time) {
 	l.poller.mu.Lock()
 	defer l.poller.mu.Unlock()
 	l.unfinishedRows, l.swept, l.sweptRuns, l.sweptWhole = rows, began, l.runs, whole
+	// Who was not to be seen yet will have a row, too.
+	l.sweptOurs = max(ours, l.runs)
 	if !whole {
 		l.unfinishedRows, l.sweptRuns = max(rows, runs*l.poller.options.pageRows), runs
 	}
@@ -231,7 +236,7 @@ func (l *lane) sweepEvery() time.Duration { return max(sweepAtLeast, 4*l.took) }
 func (l *lane) unfinishedNow() int {
 	rows := l.runs
 	if l.sweptRuns > 0 {
-		rows = l.unfinishedRows * l.runs / l.sweptRuns
+		rows = l.unfinishedRows + l.sweptOurs*(l.runs-l.sweptRuns)/l.sweptRuns
 	}
 	page := l.poller.options.pageRows
 	return (rows + page) / page

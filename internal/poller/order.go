@@ -35,6 +35,8 @@ type trust struct {
 	right int
 	// wrongUntil is until when lists are not believed, for they were found wrong.
 	wrongUntil time.Time
+	// deepUntil is until when the unfinished are listed whole, for a run of ours was found behind others' only.
+	deepUntil time.Time
 	// unordered says that lists are not sorted by the begin of runs, newest first.
 	unordered bool
 	// believed says that believes has held, so that what was seen before is believed by now.
@@ -51,6 +53,11 @@ func (t *trust) believes(now time.Time) bool {
 func (t *trust) sorted(now time.Time) bool {
 	return !t.unordered && !now.Before(t.wrongUntil) &&
 		t.rows >= orderRows && t.span >= orderSpan && t.astray*orderFaults <= t.rows
+}
+
+// shallow says that what was begun before all that is watched need not be listed.
+func (t *trust) shallow(now time.Time) bool {
+	return !t.unordered && !now.Before(t.deepUntil)
 }
 
 func (t *trust) wrong(now time.Time) {

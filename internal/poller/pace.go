@@ -125,7 +125,7 @@ type surveyCosts struct {
 }
 
 // harvestGain is how much cheaper a harvest must be: it tells less.
-const harvestGain = 0.7
+const harvestGain = 0.85
 
 // choose takes the plan that costs the fewest calls.
 func choose(c surveyCosts) surveyPlan {

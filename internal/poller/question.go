@@ -108,10 +108,18 @@ type knowledge struct {
 	coveredUntil time.Time
 	// sought says that a survey has missed the run, so that it is to be asked about by itself.
 	sought bool
+	// behind says that it may have missed the run only because it did not list all.
+	behind bool
 	// missedAt is when a survey first missed it without its being asked about since; zero if none did.
 	missedAt time.Time
 	// settled says that live has all rows of the run: when they were last asked for by themselves they all were there.
 	settled bool
+	// entire says the same as far as lists are to be believed: one has shown the rows of live together.
+	entire bool
+	// unchecked is the answer about the run alone that no list has been compared with; nil if there is none. One is
+	// checked for each run.
+	unchecked *cloudassistant.Answer
+	checked   bool
 	// glimpse is what a survey has seen of the end of a run, which is not believed yet; nil if it is.
 	glimpse *cloudassistant.Answer
 

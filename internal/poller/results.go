@@ -20,11 +20,12 @@ func (q *question) answeredLive(answer *cloudassistant.Answer, differs, moved bo
 	}
 
 	q.learn(answer, now)
+	q.blame(answer, now)
 	if q.unfinished() && !goesOn(answer.Records) {
 		q.lane.ends++
 	}
 	kind := outcomeUnchanged
-	if differs {
+	if completed := q.live != nil && !q.live.Complete && answer.Complete; moved || differs && !completed {
 		kind = outcomeChanged
 	}
 	if differs || !answer.Complete {
@@ -38,10 +39,27 @@ func (q *question) answeredLive(answer *cloudassistant.Answer, differs, moved bo
 	q.failure, q.failed, q.forced = nil, plan{}, false
 	q.await(false)
 	q.sought, q.coveredUntil, q.missedAt = false, time.Time{}, time.Time{}
-	if q.surveyed() && q.unfinished() && q.lane.covering() {
+	q.leaveToSurveys(before, now)
+	return owners
+}
+
+// leaveToSurveys leaves the question to them, until when they should have told of it.
+func (q *question) leaveToSurveys(before *cloudassistant.Answer, now time.Time) {
+	switch {
+	case !q.surveyed() || !q.lane.covering():
+	case before == nil && len(q.live.Records) == 0:
+		// The run is too young to be shown. The next survey finds it, or it is asked about again.
+		q.await(true)
+	case q.unfinished():
 		q.coveredUntil = q.lane.coveredUntil(now)
 	}
-	return owners
+}
+
+// blame has lists read to their end for a while, if a run that one did not show goes on.
+func (q *question) blame(answer *cloudassistant.Answer, now time.Time) {
+	if q.sought && q.behind && goesOn(answer.Records) && answer.StartedAt.Sub(q.bornAt()) >= settledAge {
+		q.lane.trust.deepUntil = now.Add(distrust)
+	}
 }
 
 // answeredHistory takes in an answer about the earlier runs. It is always news: it is asked for only when there

@@ -24,7 +24,7 @@ const (
 // sight takes rows of a run in that a survey has met, on a page that was asked for at began. rows are all that it has
 // met so far; whole says that they stand together, with others on both sides. What goes on is a fact. That all rows
 // given have ended is the end only if there are no others: because all were there when the run was last asked about by
-// itself, because there can be but one, or because lists are believed to keep them together.
+// itself or a list showed them together, because there can be but one, or because lists are believed to keep them together.
 func (q *question) sight(rows []cloudassistant.Record, whole bool, began, now time.Time, jitter float64) (sighting, []Owner) {
 	rows = q.asked(rows)
 	if len(rows) == 0 || q.attempt != nil {
@@ -34,6 +34,9 @@ func (q *question) sight(rows []cloudassistant.Record, whole bool, began, now ti
 		return sightNothing, nil
 	}
 	known := q.known()
+	if whole {
+		q.shown(rows, began, now)
+	}
 	answer := &cloudassistant.Answer{Records: rows, StartedAt: began, EndedAt: now, Pages: 1, Complete: true}
 	switch {
 	case goesOn(rows):
@@ -41,7 +44,7 @@ func (q *question) sight(rows []cloudassistant.Record, whole bool, began, now ti
 		return sightGoesOn, q.sighted(answer, now, jitter)
 	case known != nil && !covers(rows, known):
 		return sightDoubtful, nil
-	case known != nil && q.settled, q.key.instanceID != "" && alone(rows),
+	case known != nil && q.knowsAll(now), q.key.instanceID != "" && alone(rows),
 		whole && (q.lane.trust.believes(now) || known != nil && q.lane.trust.sorted(now)):
 		return sightEnded, q.sighted(answer, now, jitter)
 	case whole && !now.Before(q.lane.trust.wrongUntil):
@@ -67,13 +70,40 @@ func (q *question) learn(answer *cloudassistant.Answer, now time.Time) {
 	}
 }
 
+// shown takes in that a list has shown rows of the run together.
+func (q *question) shown(rows []cloudassistant.Record, began, now time.Time) {
+	q.check(rows, now)
+	if covers(rows, q.known()) && began.Sub(q.bornAt()) >= settledAge && q.lane.trust.sorted(now) {
+		q.entire = true
+	}
+}
+
+// knowsAll says that the known rows are all that the run has.
+func (q *question) knowsAll(now time.Time) bool {
+	return q.settled || q.entire && q.lane.trust.sorted(now)
+}
+
+// check compares the answer about a run alone with what a list shows later, as learn does the other way round: it costs no
+// call. Rows that were there once the run was old enough stay there.
+func (q *question) check(rows []cloudassistant.Record, now time.Time) {
+	switch {
+	case q.unchecked == nil:
+		return
+	case covers(rows, q.unchecked.Records):
+		q.lane.trust.right++
+	case q.unchecked.StartedAt.Sub(q.bornAt()) >= settledAge:
+		q.lane.trust.wrong(now)
+	}
+	q.unchecked, q.checked = nil, true
+}
+
 // believe takes in what surveys have shown of the ends of runs, once lists have turned out to be right, and returns the
 // owners to tell.
-func (l *lane) believe(now time.Time) (owners []Owner) {
+func (l *lane) believe(now time.Time) (believed []*question, owners []Owner) {
 	before := l.trust.believed
 	l.trust.believed = l.trust.believes(now)
 	if before || !l.trust.believed {
-		return nil
+		return nil, nil
 	}
 	for _, q := range l.questions {
 		glimpse := q.glimpse
@@ -81,9 +111,10 @@ func (l *lane) believe(now time.Time) (owners []Owner) {
 			continue
 		}
 		owners = append(owners, q.sighted(glimpse, now, l.poller.options.Jitter())...)
+		believed = append(believed, q)
 		l.plan(q)
 	}
-	return owners
+	return believed, owners
 }
 
 // known are the rows that are known; nil if there are none.

@@ -34,6 +34,10 @@ type survey struct {
 	sought map[*question]bool
 	// met are the rows that the walk under way has met of runs of which it has not met all.
 	met map[string][]cloudassistant.Record
+	// short says that it has not listed all of the unfinished, so that whom it misses may be behind.
+	short bool
+	// ours is how many rows the walk under way has met of runs that are watched.
+	ours int
 	// listing is all that it has met.
 	listing *listing
 }
@@ -95,15 +99,41 @@ func (s *survey) discover(ctx context.Context) error {
 	began := l.poller.options.Clock.Now()
 	purse := purse{waste: max(4, s.runs/surveyPays)}
 	horizon := s.horizon()
-	if _, _, err := s.walk(ctx, everything, func(page []cloudassistant.Record, seen seen) bool {
+	going, gone, through := 0, 0, false
+	_, whole, err := s.walk(ctx, everything, func(page []cloudassistant.Record, seen seen) bool {
+		for i := range page {
+			switch page[i].InvokeRecordStatus {
+			case unfinished.status:
+				going++
+			case ended[0].status:
+				gone++
+			}
+		}
 		purse.pages++
 		purse.found += seen.met / surveyPays
-		return !purse.empty() && !olderThan(page, horizon)
-	}); err != nil {
+		through = olderThan(page, horizon)
+		return !purse.empty() && !through
+	})
+	if err != nil {
 		return err
 	}
-	s.seek(func(q *question) bool { return q.awaits && q.since.Before(began) })
+	through = through || whole
+	if through {
+		l.measured(going, min(going, s.ours), s.runs, true, began)
+		s.dug((gone+l.poller.options.pageRows)/l.poller.options.pageRows, horizon)
+	}
+	s.seek(func(q *question) bool {
+		return q.since.Before(began) && (q.awaits || through && q.seen.Before(began))
+	})
 	return nil
+}
+
+// dug notes how many pages of the ended are newer than the horizon.
+func (s *survey) dug(pages int, horizon time.Time) {
+	l := s.lane
+	l.poller.mu.Lock()
+	defer l.poller.mu.Unlock()
+	l.depth = depth{pages: pages, window: l.poller.options.Clock.Since(horizon) - outOfOrder}
 }
 
 // horizon is the begin of the oldest run that is watched, with some room. Of runs that nothing is known of yet, it is
@@ -127,32 +157,61 @@ func (s *survey) seek(holds func(q *question) bool) {
 	}
 }
 
-// sweep lists the unfinished. Whoever was watched before it began and is not among them is sought from then on.
+// sweep lists the unfinished, down to where only others' runs are left. Whoever was watched before it began and is not
+// among them is sought from then on.
 func (s *survey) sweep(ctx context.Context) error {
 	l := s.lane
 	began := l.poller.options.Clock.Now()
 	purse := purse{waste: max(4, s.runs/surveyPays)}
-	rows := 0
+	horizon := s.horizon()
+	rows, others := 0, 0
+	enough := (l.poller.options.pageRows + 1) / 2
 	_, whole, err := s.walk(ctx, unfinished, func(page []cloudassistant.Record, seen seen) bool {
 		rows += len(page)
+		for i := range page {
+			others++
+			if s.met[page[i].InvokeID] != nil || !othersFrom(&page[i], horizon) {
+				others = 0
+			}
+		}
 		purse.pages++
 		purse.found += seen.met / surveyPays
-		return !purse.empty()
+		s.short = others >= enough && s.shallow()
+		return !purse.empty() && !s.short
 	})
 	if err != nil {
 		return err
 	}
-	l.measured(rows, s.runs, whole, began)
-	if whole {
+	s.short = s.short && !whole
+	if s.short {
+		// A page that is full for that is no reason to expect another.
+		rows--
+	}
+	l.measured(rows, s.ours, s.runs, whole || s.short, began)
+	if whole || s.short {
 		s.seek(func(q *question) bool { return q.since.Before(began) && q.seen.Before(began) })
 	}
 	return nil
 }
 
+// othersFrom says whether a run began before a time, or is of a command that runs again and again: its place in a list is
+// that of its first run, and its start that of its latest.
+func othersFrom(r *cloudassistant.Record, at time.Time) bool {
+	return r.Repeats > 1 || !r.StartTime.IsZero() && r.StartTime.Before(at)
+}
+
+// shallow says that lists need not be walked to their end, because they are sorted so that ours come first.
+func (s *survey) shallow() bool {
+	p := s.lane.poller
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return s.lane.trust.shallow(p.options.Clock.Now())
+}
+
 // collect looks for the sought among the ended, and has those asked for that it does not find.
 func (s *survey) collect(ctx context.Context) error {
 	defer s.askForTheRest()
-	endedPages := s.endedPages()
+	endedPages, horizon := s.endedPages(), s.horizon()
 	for n, list := range ended {
 		unseen := s.unseen()
 		if unseen < max(collectFrom, endedPages/2) {
@@ -164,15 +223,28 @@ func (s *survey) collect(ctx context.Context) error {
 		} else if id, most := s.commonCommand(); most == len(s.sought) {
 			list.commandID = id
 		}
-		if _, _, err := s.walk(ctx, list, func(_ []cloudassistant.Record, seen seen) bool {
+		through := false
+		pages, whole, err := s.walk(ctx, list, func(page []cloudassistant.Record, seen seen) bool {
 			purse.pages++
 			purse.found += seen.found
-			return !purse.empty() && s.unseen() > 0
-		}); err != nil {
+			through = olderThan(page, horizon) && s.ordered()
+			return !purse.empty() && s.unseen() > 0 && !through
+		})
+		if err != nil {
 			return err
+		}
+		if (whole || through) && list == ended[0] {
+			s.dug(pages, horizon)
 		}
 	}
 	return nil
+}
+
+// ordered says that lists are sorted, as far as is known.
+func (s *survey) ordered() bool {
+	s.lane.poller.mu.Lock()
+	defer s.lane.poller.mu.Unlock()
+	return !s.lane.trust.unordered
 }
 
 // endedPages is how many pages of the ended are of interest, by an estimate; 0 if they were never looked through.
@@ -186,10 +258,10 @@ func (s *survey) endedPages() int {
 func (s *survey) unseen() int {
 	s.lane.poller.mu.Lock()
 	defer s.lane.poller.mu.Unlock()
-	unseen := len(s.sought)
+	unseen := 0
 	for q := range s.sought {
-		if q.glimpse != nil {
-			unseen--
+		if len(q.interests) > 0 && q.glimpse == nil {
+			unseen++
 		}
 	}
 	return unseen
@@ -214,7 +286,8 @@ func (s *survey) commonCommand() (id string, most int) {
 }
 
 // askForTheRest has the sought that were not found asked about one by one, those first that were missed first, and no
-// more than the survey itself has cost: the next one is cheaper than many calls.
+// more than the survey itself has cost: the next one is cheaper than many calls. Where there are more than that it is needed
+// anyway, and a few are asked about.
 func (s *survey) askForTheRest() {
 	l := s.lane
 	l.poller.mu.Lock()
@@ -234,9 +307,12 @@ func (s *survey) askForTheRest() {
 	slices.SortFunc(rest, func(a, b *question) int { return cmp.Or(a.missedAt.Compare(b.missedAt), a.due.Compare(b.due)) })
 	takeTurns(rest)
 	most := max(singlesAtOnce, s.pages, l.endedPages/2)
+	if len(rest) > most {
+		most = singlesAtOnce
+	}
 	for n, q := range rest {
 		if n < most {
-			q.sought = true
+			q.sought, q.behind = true, s.short
 			q.await(false)
 		} else if q.surveyed() {
 			q.coveredUntil = l.coveredUntil(now)
@@ -269,9 +345,7 @@ func (s *survey) harvest(ctx context.Context) error {
 			return err
 		}
 		if n == 0 {
-			p.mu.Lock()
-			l.depth = depth{pages: pages, window: s.began.Sub(horizon) - outOfOrder}
-			p.mu.Unlock()
+			s.dug(pages, horizon)
 		}
 	}
 	return nil
@@ -291,7 +365,7 @@ type seen struct {
 // were, and whether that was the whole list. What a page fails with is tried again, for a walk is long and a failure
 // short; what a page told stays told.
 func (s *survey) walk(ctx context.Context, list list, visit func(page []cloudassistant.Record, seen seen) bool) (pages int, whole bool, err error) {
-	s.met, s.listing = map[string][]cloudassistant.Record{}, newListing()
+	s.met, s.listing, s.ours = map[string][]cloudassistant.Record{}, newListing(), 0
 	visit, done := s.metered(list, visit)
 	defer done()
 	query := list.query(s.lane.key.regionID)
@@ -304,7 +378,7 @@ func (s *survey) walk(ctx context.Context, list list, visit func(page []cloudass
 		if cloudassistant.ClassOf(err) == cloudassistant.ClassTokenExpired && restarts < maxRestarts {
 			restarts++
 			paging.NextToken = ""
-			s.met, s.listing = map[string][]cloudassistant.Record{}, newListing()
+			s.met, s.listing, s.ours = map[string][]cloudassistant.Record{}, newListing(), 0
 			continue
 		}
 		if err != nil {
@@ -392,12 +466,16 @@ func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, beg
 	s.moved = now
 	l.telling = true
 	s.listing.add(page, &l.trust, now)
-	owners = l.believe(now)
+	believed, owners := l.believe(now)
+	for _, q := range believed {
+		delete(s.sought, q)
+	}
 	for _, id := range order {
 		questions := l.byRun[id]
 		if len(questions) == 0 {
 			continue
 		}
+		s.ours += len(rows[id])
 		all, isWhole := rows[id], whole[id] && !s.lane.trust.unordered
 		if before := s.met[id]; before != nil {
 			all, isWhole = mergeRows(before, all), false
@@ -411,6 +489,10 @@ func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, beg
 			owners = append(owners, news...)
 			switch what {
 			case sightNothing:
+				if goesOn(q.asked(all)) {
+					// It is not missing: somebody asks about it just now.
+					q.seen = now
+				}
 				continue
 			case sightDoubtful:
 				s.sought[q] = true
