@@ -12,6 +12,7 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -64,16 +65,17 @@ func Run(ctx context.Context, cluster *rest.Config, options Options) error {
 	// The API server's priority and fairness protects it better than a limit here.
 	cluster.QPS = -1
 
-	manager, err := ctrl.NewManager(cluster, managerOptions(options))
+	if options.Clock == nil {
+		options.Clock = clock.RealClock{}
+	}
+	settings := controllerSettings(options)
+	manager, err := ctrl.NewManager(cluster, managerOptions(options, controller.Trim(settings, options.Clock)))
 	if err != nil {
 		return fmt.Errorf("setting up: %w", err)
 	}
 	sessions, err := newSessions(manager.GetAPIReader(), options)
 	if err != nil {
 		return err
-	}
-	if options.Clock == nil {
-		options.Clock = clock.RealClock{}
 	}
 	meters := metrics.New(options.Clock)
 	changes := &controller.Changes{}
@@ -90,20 +92,13 @@ func Run(ctx context.Context, cluster *rest.Config, options Options) error {
 	}
 	reconciler := &controller.InvocationResultReconciler{
 		Client:   manager.GetClient(),
+		Reader:   manager.GetAPIReader(),
 		Engine:   engine,
 		Outputs:  outputs.Keeper{Reader: manager.GetAPIReader(), Writer: manager.GetClient()},
 		Recorder: manager.GetEventRecorder(name),
 		Clock:    options.Clock,
 		Observer: meters,
-		Settings: controller.Settings{
-			Projection: projection.Settings{
-				MaxStatusBytes:      options.MaxStatusBytes,
-				DefaultOutputPolicy: options.DefaultOutputPolicy,
-				MaxOutputPolicy:     options.MaxOutputPolicy,
-			},
-			DefaultTTL:                   options.DefaultTTL,
-			DefaultCredentialsNamespaces: options.DefaultCredentialsNamespaces,
-		},
+		Settings: settings,
 	}
 	meters.Read(engine, reconciler)
 	unregister, err := meters.Register(options.registry())
@@ -124,7 +119,19 @@ func Run(ctx context.Context, cluster *rest.Config, options Options) error {
 	return manager.Start(ctx)
 }
 
-func managerOptions(options Options) ctrl.Options {
+func controllerSettings(options Options) controller.Settings {
+	return controller.Settings{
+		Projection: projection.Settings{
+			MaxStatusBytes:      options.MaxStatusBytes,
+			DefaultOutputPolicy: options.DefaultOutputPolicy,
+			MaxOutputPolicy:     options.MaxOutputPolicy,
+		},
+		DefaultTTL:                   options.DefaultTTL,
+		DefaultCredentialsNamespaces: options.DefaultCredentialsNamespaces,
+	}
+}
+
+func managerOptions(options Options, trim toolscache.TransformFunc) ctrl.Options {
 	leaseNamespace := options.LeaderElectNamespace
 	if leaseNamespace == "" {
 		leaseNamespace = os.Getenv("POD_NAMESPACE")
@@ -152,7 +159,7 @@ func managerOptions(options Options) ctrl.Options {
 		Cache: cache.Options{
 			DefaultTransform:  cache.TransformStripManagedFields(),
 			DefaultNamespaces: namespaces,
-			ByObject:          map[client.Object]cache.ByObject{&v1alpha1.InvocationResult{}: {Label: selector}},
+			ByObject:          map[client.Object]cache.ByObject{&v1alpha1.InvocationResult{}: {Label: selector, Transform: trim}},
 		},
 		Client:                        client.Options{FieldOwner: name},
 		LeaderElection:                options.LeaderElect,

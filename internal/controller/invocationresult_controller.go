@@ -56,7 +56,9 @@ type Settings struct {
 
 // InvocationResultReconciler keeps the status of InvocationResults.
 type InvocationResultReconciler struct {
+	// Client reads from the cache, which Trim has trimmed, and Reader from the API server itself.
 	Client   client.Client
+	Reader   client.Reader
 	Engine   Engine
 	Outputs  Outputs
 	Recorder events.EventRecorder
@@ -106,7 +108,12 @@ func (r *InvocationResultReconciler) Reconcile(ctx context.Context, request ctrl
 	if memory.ahead(result) {
 		return ctrl.Result{}, nil
 	}
-	wait, err := r.reconcile(ctx, request, result, memory)
+	var wait time.Time
+	if settled, ok := settledOf(result); ok {
+		wait, err = r.rest(ctx, request, settled, memory)
+	} else {
+		wait, err = r.reconcile(ctx, request, result, memory)
+	}
 	if overtaken(ctx, err) {
 		return ctrl.Result{}, nil
 	}

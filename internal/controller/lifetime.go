@@ -46,6 +46,12 @@ func requestedAt(result *v1alpha1.InvocationResult) string {
 	return truncate(value, maxRequestedAt)
 }
 
+// isAsked says that somebody asks for an answer now, and the status does not echo it yet.
+func isAsked(result *v1alpha1.InvocationResult) bool {
+	requested := requestedAt(result)
+	return requested != "" && requested != result.Status.LastHandledReconcileAt
+}
+
 const maxRequestedAt = 256
 
 func truncate(value string, limit int) string {

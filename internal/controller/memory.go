@@ -47,9 +47,8 @@ func (m *memory) ahead(cached *v1alpha1.InvocationResult) bool {
 
 // noteForced remembers a request to ask now until the status echoes it.
 func (m *memory) noteForced(result *v1alpha1.InvocationResult, now time.Time) {
-	requested := requestedAt(result)
-	switch {
-	case requested == "" || requested == result.Status.LastHandledReconcileAt:
+	switch requested := requestedAt(result); {
+	case !isAsked(result):
 		m.forced = ""
 	case requested != m.forced:
 		m.forced, m.forcedAt = requested, now
