@@ -130,7 +130,7 @@ func decide(s situation, trims bool) (decision, int) {
 	if trims {
 		cached.transform = Trim(s.settings, clocktesting.NewFakePassiveClock(s.cachedAt))
 	}
-	engine, told := &teller{snapshot: s.snapshot}, &notes{}
+	engine, told := &teller{snapshot: s.snapshot, watched: &poller.Watch{Tenant: "as before"}}, &notes{}
 	r := &InvocationResultReconciler{
 		Client: cached, Reader: live, Engine: engine, Outputs: keeper{}, Recorder: told, Clock: clocktesting.NewFakeClock(s.at), Settings: s.settings,
 	}
@@ -173,7 +173,7 @@ func drawSettings(t *rapid.T, label string) Settings {
 		Projection: projection.Settings{
 			MaxStatusBytes:      rapid.SampledFrom([]int{0, 0, 0, 8 << 10}).Draw(t, label+": most bytes"),
 			DefaultOutputPolicy: rapid.SampledFrom([]v1alpha1.OutputPolicy{"", "", v1alpha1.OutputNone}).Draw(t, label+": default policy"),
-			MaxOutputPolicy:     rapid.SampledFrom([]v1alpha1.OutputPolicy{v1alpha1.OutputSecret, v1alpha1.OutputTail, v1alpha1.OutputNone}).Draw(t, label+": greatest policy"),
+			MaxOutputPolicy:     rapid.SampledFrom([]v1alpha1.OutputPolicy{v1alpha1.OutputSecret, v1alpha1.OutputSecret, v1alpha1.OutputTail, v1alpha1.OutputNone}).Draw(t, label+": greatest policy"),
 		},
 		DefaultTTL: rapid.SampledFrom([]time.Duration{0, 0, time.Hour}).Draw(t, label+": time to live"),
 	}
@@ -183,14 +183,13 @@ func drawSpec(t *rapid.T) v1alpha1.InvocationResultSpec {
 	spec := v1alpha1.InvocationResultSpec{
 		RegionID: "cn-hangzhou", InvokeID: "t-1",
 		IncludeHistory: rapid.Bool().Draw(t, "history"),
-		Suspend:        rapid.IntRange(0, 9).Draw(t, "suspended") == 0,
 	}
 	if rapid.Bool().Draw(t, "has a time to live") {
 		spec.TTLSecondsAfterFinished = ptr.To(rapid.SampledFrom([]int32{0, 60, 86400 * 365}).Draw(t, "time to live"))
 	}
 	if rapid.Bool().Draw(t, "has output") {
 		spec.Output = &v1alpha1.OutputSpec{
-			Policy:   rapid.SampledFrom([]v1alpha1.OutputPolicy{"", v1alpha1.OutputNone, v1alpha1.OutputTail, v1alpha1.OutputSecret}).Draw(t, "policy"),
+			Policy:   rapid.SampledFrom([]v1alpha1.OutputPolicy{"", v1alpha1.OutputNone, v1alpha1.OutputTail, v1alpha1.OutputSecret, v1alpha1.OutputSecret}).Draw(t, "policy"),
 			MaxBytes: rapid.SampledFrom([]int32{0, 1, 24576}).Draw(t, "most bytes of an output"),
 		}
 	}
@@ -238,6 +237,15 @@ func drawSnapshot(t *rapid.T, at time.Time, label string) poller.Snapshot {
 
 var someTimes = []time.Duration{0, time.Second, 30 * time.Second, 61 * time.Second, 10 * time.Minute, 2 * time.Hour, 25 * time.Hour, 40 * 24 * time.Hour}
 
+// drawPauses is how much time passes after each look: whatever it is, or as much as it takes for a run to be given up, and
+// then not to be asked for any more.
+func drawPauses(t *rapid.T) []time.Duration {
+	if rapid.IntRange(0, 2).Draw(t, "given up") == 0 {
+		return []time.Duration{25 * time.Hour, rapid.SampledFrom(someTimes).Draw(t, "held for"), 40 * 24 * time.Hour, 0}
+	}
+	return rapid.SliceOfN(rapid.SampledFrom(someTimes), 1, 3).Draw(t, "passes")
+}
+
 // drawSituation is one that the operator may get into: a status that it wrote itself, perhaps with other settings, or
 // whatever the JSON holds, something that somebody changed since, and what is remembered.
 func drawSituation(t *rapid.T, handWritten []byte) situation {
@@ -248,12 +256,13 @@ func drawSituation(t *rapid.T, handWritten []byte) situation {
 	if rapid.IntRange(0, 4).Draw(t, "other settings before") == 0 {
 		settings = drawSettings(t, "settings before")
 	}
-	for n := range rapid.IntRange(1, 3).Draw(t, "looks") {
+	for n, passes := range drawPauses(t) {
+		s.stored.Spec.Suspend = rapid.IntRange(0, 5).Draw(t, "suspended") == 0
 		s.stored.Status = projection.Project(projection.Input{
 			Now: began, Generation: 1, Spec: &s.stored.Spec, Previous: s.stored.Status.DeepCopy(), Settings: settings.Projection,
 			Observation: observationOf(drawSnapshot(t, began, fmt.Sprint("look ", n))),
 		}).Status
-		began = began.Add(rapid.SampledFrom(someTimes).Draw(t, "passes"))
+		began = began.Add(passes)
 	}
 	if handWritten != nil {
 		s.stored.Status = v1alpha1.InvocationResultStatus{}
@@ -278,7 +287,7 @@ func drawSituation(t *rapid.T, handWritten []byte) situation {
 	case 6:
 		s.stored.Status.OutputSecrets = []string{"kept-output-1"}
 	}
-	switch rapid.IntRange(0, 6).Draw(t, "remembered") {
+	switch rapid.IntRange(0, 9).Draw(t, "remembered") {
 	case 0:
 		s.memory = memory{begun: true, owed: true}
 	case 1:
@@ -430,5 +439,68 @@ func TestAWholeResultThatIsNotWhatWasCached(t *testing.T) {
 				t.Errorf("watched %v, patches %v, deletions %v", engine.watched, cached.patches, cached.deletions)
 			}
 		})
+	}
+}
+
+// What somebody has to look at again stays whole.
+func TestOnlyWhatIsSettledIsTrimmed(t *testing.T) {
+	keepsInSecret := func(spec *v1alpha1.InvocationResultSpec) {
+		spec.Output = &v1alpha1.OutputSpec{Policy: v1alpha1.OutputSecret}
+	}
+	secrets := Settings{Projection: projection.Settings{MaxOutputPolicy: v1alpha1.OutputSecret}}
+	for name, test := range map[string]struct {
+		spec     func(*v1alpha1.InvocationResultSpec)
+		change   func(*v1alpha1.InvocationResult)
+		settings Settings
+		// after the end, 0 being two hours.
+		after time.Duration
+		want  bool
+	}{
+		"it ended":                    {want: true},
+		"it ended just now":           {after: time.Nanosecond, want: true},
+		"it ended, and is suspended":  {change: func(r *v1alpha1.InvocationResult) { r.Spec.Suspend = true }, want: true},
+		"somebody asks":               {change: ask("now")},
+		"somebody asked":              {change: func(r *v1alpha1.InvocationResult) { ask("now")(r); r.Status.LastHandledReconcileAt = "now" }, want: true},
+		"the spec is new":             {change: func(r *v1alpha1.InvocationResult) { r.Generation++ }},
+		"less output is allowed now":  {settings: Settings{Projection: projection.Settings{MaxOutputPolicy: v1alpha1.OutputNone}}},
+		"its output is owed":          {spec: keepsInSecret, settings: secrets, after: 50 * time.Minute},
+		"it is owed no longer":        {spec: keepsInSecret, settings: secrets, want: true},
+		"its output is in a Secret":   {spec: keepsInSecret, settings: secrets, after: time.Minute, change: func(r *v1alpha1.InvocationResult) { r.Status.OutputSecrets = []string{"kept-output-1"} }, want: true},
+		"its delivery is awaited":     {change: delivering(trimNow.Add(-50 * time.Minute))},
+		"its delivery is given up":    {change: delivering(trimNow.Add(-time.Hour)), want: true},
+		"nobody has looked at it yet": {change: func(r *v1alpha1.InvocationResult) { r.Status = v1alpha1.InvocationResultStatus{ObservedGeneration: -1} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			result := ended(t, test.spec)
+			if test.change != nil {
+				test.change(result)
+			}
+			at := trimNow
+			if test.after > 0 {
+				at = at.Add(-2 * time.Hour).Add(test.after)
+			}
+			got, err := Trim(test.settings, clocktesting.NewFakePassiveClock(at))(result)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, isTrimmed := settledOf(got.(*v1alpha1.InvocationResult)); isTrimmed != test.want {
+				t.Errorf("trimmed: %t, want %t", isTrimmed, test.want)
+			}
+		})
+	}
+}
+
+func ask(value string) func(*v1alpha1.InvocationResult) {
+	return func(r *v1alpha1.InvocationResult) {
+		r.Annotations = map[string]string{v1alpha1.AnnotationReconcileRequestedAt: value}
+	}
+}
+
+// delivering has the output of a command that ended at that time on its way to OSS.
+func delivering(ended time.Time) func(*v1alpha1.InvocationResult) {
+	return func(r *v1alpha1.InvocationResult) {
+		end := metav1.NewTime(ended)
+		r.Status.Instances[0].OSSOutput = &v1alpha1.OSSOutputStatus{Delivery: "oss://b", Status: "InProgress"}
+		r.Status.Instances[0].FinishedTime, r.Status.CompletionTime = &end, &end
 	}
 }
