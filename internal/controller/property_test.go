@@ -115,7 +115,7 @@ func (m *model) start() {
 			m.look(types.NamespacedName{Namespace: namespace, Name: name}, time.Now())
 		},
 	})
-	m.reconciler = &InvocationResultReconciler{Client: m.client, Engine: engine, Recorder: silence{}, Clock: clock.RealClock{}}
+	m.reconciler = &InvocationResultReconciler{Client: trimming{m.client}, Reader: m.client, Engine: engine, Recorder: silence{}, Clock: clock.RealClock{}}
 	ended := make(chan error, 1)
 	go func() { ended <- engine.Start(ctx) }()
 	m.stop = func() {
@@ -233,9 +233,9 @@ func (m *model) patched(ctx context.Context, c client.Client, subResource string
 	}
 	m.written[name] = time.Now()
 	of := subjectOf(after)
-	seen := map[string]string{}
+	seen, outputs := map[string]string{}, map[string]*v1alpha1.OutputStatus{}
 	for _, row := range after.Status.Instances {
-		seen[row.InstanceID] = row.Status
+		seen[row.InstanceID], outputs[row.InstanceID] = row.Status, row.Output
 		if row.Output != nil && !cloudassistant.InvocationStatus(row.Status).Terminal() {
 			m.fault("%s shows output of a run still going", name)
 		}
@@ -246,6 +246,9 @@ func (m *model) patched(ctx context.Context, c client.Client, subResource string
 	for _, row := range before.Status.Instances {
 		if status := seen[row.InstanceID]; status == "" || cloudassistant.InvocationStatus(row.Status).Terminal() && status != row.Status {
 			m.fault("%s of %s was %s and is %q", row.InstanceID, name, row.Status, status)
+		}
+		if output := outputs[row.InstanceID]; row.Output != nil && !equality.Semantic.DeepEqual(row.Output, output) {
+			m.fault("the output of %s of %s was %+v and is %+v", row.InstanceID, name, row.Output, output)
 		}
 	}
 	return nil

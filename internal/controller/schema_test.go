@@ -3,7 +3,9 @@ package controller
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -141,12 +143,18 @@ const fullStatus = `{"observedGeneration": 1, "invokeID": "t-1", "lastHandledRec
 "history": [{"instanceID": "i-1", "finishedTime": "2026-01-02T03:04:05Z"}], "outputSecrets": ["a", "a-1"],
 "truncated": {"instances": 0, "history": 12, "outputBytes": 90211}}`
 
+// endedStatus is fullStatus of a run that ended, at endedAt.
+var endedStatus = strings.Replace(fullStatus, `"conditions": [`, `"conditions": [{"type": "Completed", "status": "True", "reason": "CommandFailed",
+"message": "x", "lastTransitionTime": "2126-01-02T03:04:05Z"}, `, 1)
+
+var endedAt = time.Date(2126, 1, 2, 3, 4, 5, 0, time.UTC)
+
 // TestEveryAdmittedObjectIsReconciled: an object that the schema admits and the operator cannot decode would stop
 // its informer, and with it the whole operator.
 func TestEveryAdmittedObjectIsReconciled(t *testing.T) {
 	admin := newAdmin(t)
 	namespace := controlPlane.NewNamespace(t)
-	spec, status := parse(t, fullSpec), parse(t, fullStatus)
+	spec, statuses := parse(t, fullSpec), []map[string]any{parse(t, fullStatus), parse(t, endedStatus)}
 	reconciler := &InvocationResultReconciler{
 		Client:   admin,
 		Engine:   nothingKnown{},
@@ -154,7 +162,7 @@ func TestEveryAdmittedObjectIsReconciled(t *testing.T) {
 		Clock:    clock.RealClock{},
 		Settings: Settings{Projection: projection.Settings{MaxStatusBytes: 96 << 10, MaxOutputPolicy: v1alpha1.OutputTail}},
 	}
-	admitted, refused := 0, 0
+	admitted, refused, trimmed := 0, 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		fields := mutate(rt, spec)
 		delete(fields, rapid.SampledFrom([]string{"match", "invokeID"}).Draw(rt, "without"))
@@ -171,7 +179,7 @@ func TestEveryAdmittedObjectIsReconciled(t *testing.T) {
 		}
 		admitted++
 		key := client.ObjectKeyFromObject(object)
-		object.Object["status"] = mutate(rt, status)
+		object.Object["status"] = mutate(rt, rapid.SampledFrom(statuses).Draw(rt, "status"))
 		if err := admin.Status().Update(t.Context(), object); err != nil && !apierrors.IsInvalid(err) && !apierrors.IsBadRequest(err) {
 			rt.Fatalf("writing the status %v: %v", object.Object["status"], err)
 		}
@@ -183,11 +191,18 @@ func TestEveryAdmittedObjectIsReconciled(t *testing.T) {
 		if client.IgnoreNotFound(err) != nil {
 			rt.Fatal(err)
 		}
-		if err == nil && after.Status.ObservedGeneration != after.Generation {
+		if err != nil {
+			return
+		}
+		if after.Status.ObservedGeneration != after.Generation {
 			rt.Fatalf("the reconcile left observedGeneration at %d of %d", after.Status.ObservedGeneration, after.Generation)
 		}
+		later := endedAt.Add(rapid.SampledFrom(someTimes).Draw(rt, "later"))
+		if isTrimmed, _ := (situation{stored: &after, settings: reconciler.Settings, cachedAt: later, at: later}).check(rt); isTrimmed {
+			trimmed++
+		}
 	})
-	if admitted < 20 || refused < 20 {
-		t.Errorf("%d objects were admitted and %d refused: the generator tests nothing", admitted, refused)
+	if admitted < 20 || refused < 20 || trimmed == 0 {
+		t.Errorf("%d objects were admitted, %d refused and %d trimmed: the generator tests nothing", admitted, refused, trimmed)
 	}
 }
