@@ -26,8 +26,8 @@ import (
 // of a run that ended; until it is over the few reconciles that there are read the whole.
 const settlesWithin = 2 * time.Minute
 
-// trimmed marks a trimmed copy, as an operation of managedFields. An API server knows Apply and Update only and refuses
-// others, so that nobody can forge it, nor could it be written.
+// trimmed marks a trimmed copy, as an operation of managedFields. An API server knows Apply and Update only and takes no
+// other from anybody, so that it can neither be forged nor be written.
 const trimmed metav1.ManagedFieldsOperationType = "Trimmed"
 
 // Trim is the transform of the informers' cache. It drops what nothing here reads. Of a settled result, with which

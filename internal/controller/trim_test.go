@@ -524,3 +524,61 @@ func delivering(ended time.Time) func(*v1alpha1.InvocationResult) {
 		r.Status.Instances[0].FinishedTime, r.Status.CompletionTime = &end, &end
 	}
 }
+
+// Whoever could mark a result as trimmed could hide it from the operator.
+func TestNobodyCanMarkAResultAsTrimmed(t *testing.T) {
+	admin := newAdmin(t)
+	mark := []metav1.ManagedFieldsEntry{{
+		Manager: "forger", Operation: trimmed, APIVersion: v1alpha1.GroupVersion.String(), Time: &metav1.Time{Time: trimNow},
+		FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1("{}"),
+	}}
+	stored := &v1alpha1.InvocationResult{Spec: v1alpha1.InvocationResultSpec{RegionID: "cn-hangzhou", InvokeID: "t-1"}}
+	stored.Namespace, stored.Name = controlPlane.NewNamespace(t), "plain"
+	if err := admin.Create(t.Context(), stored); err != nil {
+		t.Fatal(err)
+	}
+	forged := stored.DeepCopy()
+	forged.ManagedFields = mark
+	if err := admin.Update(t.Context(), forged); err != nil {
+		t.Fatal(err)
+	}
+	anew := &v1alpha1.InvocationResult{Spec: stored.Spec}
+	anew.Namespace, anew.Name, anew.ManagedFields = stored.Namespace, "anew", mark
+	if err := admin.Create(t.Context(), anew); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"plain", "anew"} {
+		var served v1alpha1.InvocationResult
+		if err := admin.Get(t.Context(), types.NamespacedName{Namespace: stored.Namespace, Name: name}, &served); err != nil {
+			t.Fatal(err)
+		}
+		if _, isMarked := settledOf(&served); isMarked {
+			t.Errorf("%s is served with the mark: %+v", name, served.ManagedFields)
+		}
+	}
+}
+
+// BenchmarkTrim is of what an informer does for each result of 100 instances that has ended.
+func BenchmarkTrim(b *testing.B) {
+	result := ended(b, nil)
+	result.Spec.InstanceID = ""
+	at := trimNow.Add(-2 * time.Hour)
+	live := &cloudassistant.Answer{StartedAt: at, EndedAt: at, Complete: true}
+	for n := range 100 {
+		live.Records = append(live.Records, cloudassistant.Record{
+			InvokeID: "t-1", InstanceID: fmt.Sprint("i-", n), InvocationStatus: cloudassistant.StatusSuccess, ExitCode: ptr.To[int64](0),
+			StartTime: at.Add(-time.Hour), FinishedTime: at.Add(-time.Hour), Output: []byte(strings.Repeat("all is well\n", 100)), Repeats: 1,
+		})
+	}
+	result.Status = projection.Project(projection.Input{Now: at, Generation: 1, Spec: &result.Spec, Observation: projection.Observation{Live: live}}).Status
+	trim := Trim(Settings{}, clocktesting.NewFakePassiveClock(trimNow))
+	for b.Loop() {
+		got, err := trim(result)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, isTrimmed := settledOf(got.(*v1alpha1.InvocationResult)); !isTrimmed {
+			b.Fatal("it is kept whole")
+		}
+	}
+}
