@@ -42,6 +42,10 @@ func TestObjectsAreWhatTheOperatorLeaves(t *testing.T) {
 			if !again.Finished {
 				t.Error("another projection is not finished")
 			}
+			object.Generation = 1 // as the API server numbers it
+			if !projection.Settled(object, projection.Settings{MaxStatusBytes: s.budget}, now) {
+				t.Error("the operator would keep it whole")
+			}
 		})
 	}
 }

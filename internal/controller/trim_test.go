@@ -510,6 +510,13 @@ func TestOnlyWhatIsSettledIsTrimmed(t *testing.T) {
 	}
 }
 
+// What cannot be judged is kept whole, and ends nothing but its own reconcile.
+func TestAPanicDoesNotEndTheInformer(t *testing.T) {
+	if settles(nil, Settings{}, trimNow) {
+		t.Error("no result at all is settled")
+	}
+}
+
 func ask(value string) func(*v1alpha1.InvocationResult) {
 	return func(r *v1alpha1.InvocationResult) {
 		r.Annotations = map[string]string{v1alpha1.AnnotationReconcileRequestedAt: value}
