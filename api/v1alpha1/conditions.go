@@ -55,7 +55,8 @@ const (
 )
 
 // Annotations that ask for an answer now, even of a finished run: any value not yet echoed in
-// status.lastHandledReconcileAt. Where both are set, ours counts.
+// status.lastHandledReconcileAt. Where both are set the later one
+// counts if both are times (RFC 3339), else ours.
 const (
 	AnnotationReconcileRequestedAt     = "ecs.k8s.alibabacloud/reconcile-requested-at"
 	AnnotationFluxReconcileRequestedAt = "reconcile.fluxcd.io/requestedAt"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/ecs"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -88,4 +89,27 @@ func TestADeliveryIsFollowedToItsEnd(t *testing.T) {
 			t.Errorf("%s has been asked about %d times after the end of its delivery", name, n)
 		}
 	}
+}
+
+// What is delivered on one instance does not slow down the look for the end on another.
+func TestADeliveryDoesNotHoldUpTheRest(t *testing.T) {
+	w := newWorld(t)
+	w.newCloud(t, emulator.Options{OSSBuckets: []string{"bucket"}, OSSDelay: 3 * day})
+	w.options.Clock = w.cloud.Clock()
+	w.start(t)
+	delivering := func(n int) emulator.Row {
+		row := running(n)
+		row.OSSOutput = emulator.OSSOutput{Delivery: "oss://bucket/logs", Status: "InProgress"}
+		return row
+	}
+	w.script(t, "t-two", delivering(1), delivering(2))
+	w.apply(t, "two", fmt.Sprintf("{regionID: %s, invokeID: t-two, polling: {%s}}", region, quick))
+	w.untilReason(t, "two", v1alpha1.ReasonRunning)
+	w.update(t, "t-two", 1, succeed)
+	w.until(t, "two", "told of the first end", func(result *v1alpha1.InvocationResult) bool { return result.Status.Summary.Succeeded == 1 })
+	w.pass(t, 4*hour)
+	w.still(t, "two", v1alpha1.ReasonRunning)
+	w.update(t, "t-two", 2, succeed)
+	w.pass(t, 10*time.Second)
+	w.untilReason(t, "two", v1alpha1.ReasonSucceeded)
 }

@@ -108,14 +108,17 @@ func TestExpiresAt(t *testing.T) {
 		defaultTTL time.Duration
 		want       time.Time
 	}{
-		"not observed yet":              {nil, ptr.To[int32](0), time.Hour, time.Time{}},
-		"not ended":                     {completed(metav1.ConditionFalse), ptr.To[int32](0), time.Hour, time.Time{}},
-		"kept":                          {completed(metav1.ConditionTrue), nil, 0, time.Time{}},
-		"its own time":                  {completed(metav1.ConditionTrue), ptr.To[int32](60), time.Hour, ended.Add(time.Minute)},
-		"its own time of nothing":       {completed(metav1.ConditionTrue), ptr.To[int32](0), time.Hour, ended.Time},
-		"the default":                   {completed(metav1.ConditionTrue), nil, time.Hour, ended.Add(time.Hour)},
-		"stalled before its end":        {stalled(-time.Hour), ptr.To[int32](60), 0, ended.Add(time.Minute)},
-		"stalled after a suspension":    {stalled(time.Hour), ptr.To[int32](60), 0, ended.Add(time.Hour + time.Minute)},
+		"not observed yet":           {nil, ptr.To[int32](0), time.Hour, time.Time{}},
+		"not ended":                  {completed(metav1.ConditionFalse), ptr.To[int32](0), time.Hour, time.Time{}},
+		"kept":                       {completed(metav1.ConditionTrue), nil, 0, time.Time{}},
+		"its own time":               {completed(metav1.ConditionTrue), ptr.To[int32](60), time.Hour, ended.Add(time.Minute)},
+		"its own time of nothing":    {completed(metav1.ConditionTrue), ptr.To[int32](0), time.Hour, ended.Time},
+		"the default":                {completed(metav1.ConditionTrue), nil, time.Hour, ended.Add(time.Hour)},
+		"stalled before its end":     {stalled(-time.Hour), ptr.To[int32](60), 0, ended.Add(time.Minute)},
+		"stalled after a suspension": {stalled(time.Hour), ptr.To[int32](60), 0, ended.Add(time.Hour + time.Minute)},
+		"an end that came late": {append(completed(metav1.ConditionTrue), metav1.Condition{
+			Type: v1alpha1.ConditionSucceeded, Status: metav1.ConditionTrue, LastTransitionTime: metav1.NewTime(ended.Add(time.Hour)),
+		}), ptr.To[int32](60), 0, ended.Add(time.Hour + time.Minute)},
 		"its own time, without default": {completed(metav1.ConditionTrue), ptr.To[int32](60), 0, ended.Add(time.Minute)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -170,10 +173,18 @@ func TestRequestedAt(t *testing.T) {
 		annotations map[string]string
 		want        string
 	}{
-		"none":      {nil, ""},
-		"ours":      {map[string]string{v1alpha1.AnnotationReconcileRequestedAt: "a"}, "a"},
-		"Flux's":    {map[string]string{v1alpha1.AnnotationFluxReconcileRequestedAt: "b"}, "b"},
-		"both":      {map[string]string{v1alpha1.AnnotationReconcileRequestedAt: "a", v1alpha1.AnnotationFluxReconcileRequestedAt: "b"}, "a"},
+		"none":   {nil, ""},
+		"ours":   {map[string]string{v1alpha1.AnnotationReconcileRequestedAt: "a"}, "a"},
+		"Flux's": {map[string]string{v1alpha1.AnnotationFluxReconcileRequestedAt: "b"}, "b"},
+		"both":   {map[string]string{v1alpha1.AnnotationReconcileRequestedAt: "a", v1alpha1.AnnotationFluxReconcileRequestedAt: "b"}, "a"},
+		"both, Flux's later": {map[string]string{
+			v1alpha1.AnnotationReconcileRequestedAt:     "2026-11-23T08:00:00Z",
+			v1alpha1.AnnotationFluxReconcileRequestedAt: "2026-11-23T09:00:00.123456789+01:00",
+		}, "2026-11-23T09:00:00.123456789+01:00"},
+		"both, ours later": {map[string]string{
+			v1alpha1.AnnotationReconcileRequestedAt:     "2026-11-23T08:00:01Z",
+			v1alpha1.AnnotationFluxReconcileRequestedAt: "2026-11-23T09:00:00.123456789+01:00",
+		}, "2026-11-23T08:00:01Z"},
 		"very long": {map[string]string{v1alpha1.AnnotationReconcileRequestedAt: long}, strings.Repeat("é", maxRequestedAt)},
 	} {
 		if got := requestedAt(&v1alpha1.InvocationResult{ObjectMeta: metav1.ObjectMeta{Annotations: test.annotations}}); got != test.want {

@@ -141,10 +141,10 @@ func TestATroubleThatComesAndGoesIsNotWrittenEachTime(t *testing.T) {
 	}
 }
 
-// ended is an engine that knows the end of a run on two instances, which printed something.
-type ended struct{ at time.Time }
+// endedEngine knows the end of a run on two instances, which printed something.
+type endedEngine struct{ at time.Time }
 
-func (e ended) Watch(poller.Owner, poller.Watch) poller.Snapshot {
+func (e endedEngine) Watch(poller.Owner, poller.Watch) poller.Snapshot {
 	row := func(instance string) cloudassistant.Record {
 		return cloudassistant.Record{
 			InvokeID: "t-1", InstanceID: instance, InvocationStatus: cloudassistant.StatusSuccess, ExitCode: new(int64),
@@ -155,7 +155,7 @@ func (e ended) Watch(poller.Owner, poller.Watch) poller.Snapshot {
 	return poller.Snapshot{Live: answer, UnchangedSince: e.at}
 }
 
-func (ended) Forget(poller.Owner) {}
+func (endedEngine) Forget(poller.Owner) {}
 
 // halfFull is a place for outputs where the first Secret could be written, and the second cannot yet.
 type halfFull struct{ tries int }
@@ -179,7 +179,7 @@ func TestOutputsOfWhichAPartIsKeptAreOwedAfterARestart(t *testing.T) {
 	for start := range 2 {
 		before := keeper.tries
 		reconciler := &InvocationResultReconciler{
-			Client: admin, Engine: ended{now.Now()}, Outputs: keeper, Recorder: events.NewFakeRecorder(10), Clock: now,
+			Client: admin, Engine: endedEngine{now.Now()}, Outputs: keeper, Recorder: events.NewFakeRecorder(10), Clock: now,
 		}
 		_, err := reconciler.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(result)})
 		var delay *outputs.Delay

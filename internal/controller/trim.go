@@ -79,7 +79,7 @@ func settledCopy(result *v1alpha1.InvocationResult, from time.Time) *v1alpha1.In
 		Spec:   v1alpha1.InvocationResultSpec{TTLSecondsAfterFinished: result.Spec.TTLSecondsAfterFinished},
 		Status: v1alpha1.InvocationResultStatus{OutputSecrets: result.Status.OutputSecrets},
 	}
-	for _, conditionType := range []string{v1alpha1.ConditionCompleted, v1alpha1.ConditionStalled} {
+	for _, conditionType := range []string{v1alpha1.ConditionCompleted, v1alpha1.ConditionSucceeded, v1alpha1.ConditionStalled} {
 		if c := meta.FindStatusCondition(result.Status.Conditions, conditionType); c != nil {
 			kept.Status.Conditions = append(kept.Status.Conditions, metav1.Condition{
 				Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime,

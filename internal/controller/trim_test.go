@@ -404,9 +404,10 @@ func TestWhatTheCacheKeeps(t *testing.T) {
 			ManagedFields: []metav1.ManagedFieldsEntry{{Operation: trimmed, Time: &metav1.Time{Time: trimNow}}},
 		},
 		Spec: v1alpha1.InvocationResultSpec{TTLSecondsAfterFinished: ptr.To[int32](86400)},
-		Status: v1alpha1.InvocationResultStatus{Conditions: []metav1.Condition{{
-			Type: v1alpha1.ConditionCompleted, Status: metav1.ConditionTrue, LastTransitionTime: metav1.NewTime(trimNow.Add(-2 * time.Hour)),
-		}}},
+		Status: v1alpha1.InvocationResultStatus{Conditions: []metav1.Condition{
+			{Type: v1alpha1.ConditionCompleted, Status: metav1.ConditionTrue, LastTransitionTime: metav1.NewTime(trimNow.Add(-2 * time.Hour))},
+			{Type: v1alpha1.ConditionSucceeded, Status: metav1.ConditionTrue, LastTransitionTime: metav1.NewTime(trimNow.Add(-2 * time.Hour))},
+		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("of a settled result the cache keeps (-want +got):\n%s", diff)
@@ -487,7 +488,7 @@ func TestOnlyWhatIsSettledIsTrimmed(t *testing.T) {
 		"it is owed no longer":        {spec: keepsInSecret, settings: secrets, want: true},
 		"its output is in a Secret":   {spec: keepsInSecret, settings: secrets, after: time.Minute, change: func(r *v1alpha1.InvocationResult) { r.Status.OutputSecrets = []string{"kept-output-1"} }, want: true},
 		"its delivery is awaited":     {change: delivering(trimNow.Add(-50 * time.Minute))},
-		"its delivery is given up":    {change: delivering(trimNow.Add(-time.Hour)), want: true},
+		"its delivery is given up":    {change: delivering(trimNow.Add(-30 * 24 * time.Hour)), want: true},
 		"nobody has looked at it yet": {change: func(r *v1alpha1.InvocationResult) { r.Status = v1alpha1.InvocationResultStatus{ObservedGeneration: -1} }},
 	} {
 		t.Run(name, func(t *testing.T) {

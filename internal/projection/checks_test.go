@@ -52,32 +52,39 @@ func checkTold(t failer, in Input, out Output) {
 		return
 	}
 	turned := map[string]bool{}
-	scheduled := conditionReason(&out.Status, v1alpha1.ConditionCompleted) == v1alpha1.ReasonScheduled
 	for _, c := range out.Status.Conditions {
 		before := findCondition(in.Previous, c.Type)
 		if before != nil && before.Status == c.Status && before.Reason == c.Reason {
 			continue
 		}
 		turned[c.Reason] = true
-		if c.Type == v1alpha1.ConditionReady && told[telling(&out.Status).Reason] {
-			// A trouble that begins as it turns is what is told.
-			continue
-		}
-		ofLastRun := scheduled && c.Type == v1alpha1.ConditionSucceeded && c.Status != unknown
-		if ofLastRun && !told[EventRunFailed] && !told[EventRunSucceeded] || !ofLastRun && !told[c.Reason] {
+		if !tells(told, c, &out.Status) {
 			t.Fatalf("%s is %s %s now, and it was %+v, but the events are %+v", c.Type, c.Status, c.Reason, before, out.Events)
 		}
 	}
-	for _, e := range out.Events {
-		switch e.Reason {
-		case EventRunFailed, EventRunSucceeded, EventOutputNotKept:
-		default:
-			if before := telling(in.Previous); !turned[e.Reason] && before != nil && !isTransient(before.Reason) {
-				t.Fatalf("%s is told, and no condition has turned: %s, then %s", e.Reason, conditionsText(in.Previous), conditionsText(&out.Status))
-			}
+	for reason := range told {
+		before := telling(in.Previous)
+		if !turned[reason] && !ofItself[reason] && before != nil && !isTransient(before.Reason) {
+			t.Fatalf("%s is told, and no condition has turned: %s, then %s", reason, conditionsText(in.Previous), conditionsText(&out.Status))
 		}
 	}
 }
+
+// tells says whether events with these reasons tell that a condition has turned.
+func tells(told map[string]bool, c metav1.Condition, status *v1alpha1.InvocationResultStatus) bool {
+	scheduled := conditionReason(status, v1alpha1.ConditionCompleted) == v1alpha1.ReasonScheduled
+	switch {
+	case scheduled && c.Type == v1alpha1.ConditionSucceeded && c.Status != unknown:
+		return told[EventRunFailed] || told[EventRunSucceeded]
+	case c.Type == v1alpha1.ConditionReady && told[telling(status).Reason]:
+		// A trouble that begins as it turns is what is told.
+		return true
+	}
+	return told[c.Reason]
+}
+
+// ofItself are the reasons of events that tell of no condition.
+var ofItself = map[string]bool{EventRunFailed: true, EventRunSucceeded: true, EventOutputNotKept: true}
 
 // checkJudged: no judge calls it current before it is, nor lets anybody wait after the end, and an end is not looked for
 // more rarely than the spec says.
