@@ -63,14 +63,14 @@ cover: build $(ASSETS_READY) $(CONTROLLERS) ## Test coverage by package
 	@go tool cover -func=cover.out | tail -n 1
 
 .PHONY: bench
-bench: ## Benchmarks of the engine, the projection and the emulator
-	go test -run '^$$' -bench . -benchmem ./internal/poller ./internal/projection ./internal/emulator
-
-.PHONY: bench-scale
-bench-scale: $(ASSETS_READY) ## The figures of the README: the operator beside a naive one on a real API server (ARGS=--quick for a small case, see hack/bench)
+bench: $(ASSETS_READY) ## The figures of the README: the operator beside a naive one on a real API server (hours; ARGS=--quick for a small case, see hack/bench)
 	@mkdir -p $(BIN)
 	@$(GO_BUILD) -o $(BIN)/bench ./hack/bench
 	@KUBEBUILDER_ASSETS=$(ASSETS) exec $(BIN)/bench $(ARGS)
+
+.PHONY: bench-packages
+bench-packages: ## Benchmarks of the engine, the projection and the emulator
+	go test -run '^$$' -bench . -benchmem ./internal/poller ./internal/projection ./internal/emulator
 
 .PHONY: sizing
 sizing: build $(ASSETS_READY) ## What results cost an API server, etcd and the operator, measured, as docs/sizing.md has it (Linux, half an hour; ARGS)

@@ -82,7 +82,7 @@ func TestPlansAreSeeded(t *testing.T) {
 
 func TestAPlanIsAsItsCaseSays(t *testing.T) {
 	c := defaultCase()
-	c.Runs, c.Longest, c.Commands = 10_000, 20*time.Minute, 7
+	c.Runs, c.Sigma, c.Longest, c.Commands = 10_000, 1, 20*time.Minute, 7
 	runs := plan(c)
 	var took []time.Duration
 	failed, commands := 0, map[string]bool{}

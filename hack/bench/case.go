@@ -55,7 +55,7 @@ type Case struct {
 func defaultCase() Case {
 	return Case{
 		Seed: 1, RoundTrip: 120 * time.Millisecond, Tokens: emulator.TokensKeyset, Order: emulator.OrderNewestFirst,
-		Visibility: 3 * time.Second, Starts: time.Minute, Median: 3 * time.Minute, Sigma: 1, FailRate: 0.1, OutputBytes: 500,
+		Visibility: 3 * time.Second, Starts: time.Minute, Median: 3 * time.Minute, Sigma: 0.8, Longest: 15 * time.Minute, FailRate: 0.1, OutputBytes: 500,
 		Grace: 2 * time.Hour, Pace: fastclock.Pace{{Scale: 10}},
 	}
 }
@@ -167,8 +167,8 @@ func number(f float64) string { return strconv.FormatFloat(f, 'g', 6, 64) }
 // takes them, so that time must not run ahead meanwhile. The start of a contestant takes some of a first stretch, too.
 var allCases = []string{
 	"100/100,pace=20", "100/300,pace=20", "100/1000,pace=20", "100/6000,pace=20",
-	"1000/100,pace=10", "1000/300,pace=1:20m+20", "1000/1000,pace=1:20m+20", "1000/6000,pace=4",
-	"10000/100,pace=1:3m+10", "10000/300,pace=1:3m+10", "10000/1000,pace=1:3m+5", "10000/6000,pace=1:25m+10",
+	"1000/100,pace=10", "1000/300,pace=1:10m+20", "1000/1000,pace=1:10m+20", "1000/6000,pace=4",
+	"10000/100,pace=1:3m+10", "10000/300,pace=1:3m+10", "10000/1000,pace=1:3m+5", "10000/6000,pace=1:10m+10",
 	"100/300,foreign=5000,pace=10",
 }
 

@@ -1,5 +1,5 @@
 // Command bench measures the operator on a real API server against the naive one, side by side: calls to the cloud,
-// how late a completion is known, writes, processor time and memory. `make bench-scale` runs it; see README.md.
+// how late a completion is known, writes, processor time and memory. `make bench` runs it; see README.md.
 package main
 
 import (
