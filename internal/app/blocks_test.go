@@ -22,7 +22,7 @@ type codeBlock struct {
 }
 
 // languages are those that a fence may name. What they hold is told apart by nothing else.
-var languages = []string{"console", "go", "json", "promql", "sh", "yaml"}
+var languages = []string{"console", "go", "json", "mermaid", "promql", "sh", "yaml"}
 
 var (
 	fence  = regexp.MustCompile("^(`{3,}|~{3,})(.*)$")
