@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"os"
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -65,11 +64,18 @@ func Run(ctx context.Context, cluster *rest.Config, options Options) error {
 	// The API server's priority and fairness protects it better than a limit here.
 	cluster.QPS = -1
 
+	intake, err := newIntake(cluster, options)
+	if err != nil {
+		return fmt.Errorf("receiving events: %w", err)
+	}
+	defer intake.close()
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
 	settings := controllerSettings(options)
-	manager, err := ctrl.NewManager(cluster, managerOptions(options, controller.Trim(settings, options.Clock)))
+	managing := managerOptions(options, controller.Trim(settings, options.Clock))
+	intake.elect(&managing)
+	manager, err := ctrl.NewManager(cluster, managing)
 	if err != nil {
 		return fmt.Errorf("setting up: %w", err)
 	}
@@ -109,6 +115,9 @@ func Run(ctx context.Context, cluster *rest.Config, options Options) error {
 	if err := reconciler.SetupWithManager(manager, changes); err != nil {
 		return err
 	}
+	if err := intake.addTo(manager, engine, meters); err != nil {
+		return fmt.Errorf("receiving events: %w", err)
+	}
 	if err := manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
@@ -132,10 +141,6 @@ func controllerSettings(options Options) controller.Settings {
 }
 
 func managerOptions(options Options, trim toolscache.TransformFunc) ctrl.Options {
-	leaseNamespace := options.LeaderElectNamespace
-	if leaseNamespace == "" {
-		leaseNamespace = os.Getenv("POD_NAMESPACE")
-	}
 	// Validate has parsed it before; the zero value selects everything.
 	selector, _ := labels.Parse(options.WatchLabelSelector)
 	var namespaces map[string]cache.Config
@@ -164,7 +169,7 @@ func managerOptions(options Options, trim toolscache.TransformFunc) ctrl.Options
 		Client:                        client.Options{FieldOwner: name},
 		LeaderElection:                options.LeaderElect,
 		LeaderElectionID:              options.LeaderElectID,
-		LeaderElectionNamespace:       leaseNamespace,
+		LeaderElectionNamespace:       options.leaseNamespace(),
 		LeaderElectionReleaseOnCancel: true,
 		LeaseDuration:                 ptr.To(leaseDuration),
 		RenewDeadline:                 ptr.To(renewDeadline),

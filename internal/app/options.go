@@ -41,6 +41,8 @@ type Options struct {
 	APIQPS   float64
 	APIBurst int
 
+	Events EventsOptions
+
 	// AskSingly asks about each run by itself, to measure what asking together saves.
 	AskSingly bool
 
@@ -85,6 +87,7 @@ func (o *Options) Bind(flags *flag.FlagSet) {
 	flags.DurationVar(&o.DefaultTTL, "default-ttl", 0, "Delete completed resources that set no ttlSecondsAfterFinished after this long, such as 168h; 0 keeps them.")
 	flags.Float64Var(&o.APIQPS, "api-qps", 5, "The most calls a second to the ECS API, for each account and region.")
 	flags.IntVar(&o.APIBurst, "api-burst", 10, "The most calls at once to the ECS API, for each account and region.")
+	o.Events.bind(flags)
 	o.DefaultOutputPolicy, o.MaxOutputPolicy = v1alpha1.OutputTail, v1alpha1.OutputTail
 }
 
@@ -117,6 +120,7 @@ func (o *Options) Validate() error {
 	if o.DefaultTTL < 0 {
 		problems = append(problems, fmt.Errorf("--default-ttl: %v must not be negative", o.DefaultTTL))
 	}
+	problems = append(problems, o.Events.validate()...)
 	return errors.Join(problems...)
 }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/app"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/eventbridge"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/testenv"
 )
 
@@ -92,6 +93,12 @@ type world struct {
 // newWorld makes a world whose operator does not run yet.
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldOf(t, eventbridge.Publishing{})
+}
+
+// newWorldOf makes one whose cloud publishes events.
+func newWorldOf(t *testing.T, publishing eventbridge.Publishing) *world {
+	t.Helper()
 	t.Parallel()
 	w := &world{namespace: controlPlane.NewNamespace(t), stop: func() {}}
 	w.kubectl = controlPlane.AdminKubectl(t, w.namespace)
@@ -104,6 +111,7 @@ func newWorld(t *testing.T) *world {
 		AccessKeys: []emulator.AccessKey{{ID: accessKeyID, Secret: accessKeySecret}},
 		Instances:  emulator.NumberedInstances(3, region, emulator.DefaultAccountID),
 		MinRate:    time.Second,
+		Events:     publishing,
 	})
 	if err != nil {
 		t.Fatal(err)

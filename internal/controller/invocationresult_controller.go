@@ -263,7 +263,9 @@ func (r *InvocationResultReconciler) write(ctx context.Context, result *v1alpha1
 	if projection.Wavers(&before.Status, &output.Status) {
 		memory.waveredAt = r.Clock.Now()
 	}
-	r.observer().Wrote(result.Namespace, tell(&before.Status, &output.Status, output.Events, r.Clock.Now()))
+	write := tell(&before.Status, &output.Status, output.Events, r.Clock.Now())
+	write.RegionID, write.InvokeID = result.Spec.RegionID, output.Status.InvokeID
+	r.observer().Wrote(result.Namespace, write)
 	for _, event := range output.Events {
 		r.Recorder.Eventf(result, nil, event.Type, event.Reason, "Observe", "%s", event.Note)
 	}

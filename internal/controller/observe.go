@@ -55,6 +55,8 @@ var CompletionReasons = []string{
 // Write is what a write of a status told.
 type Write struct {
 	Kind WriteKind
+	// RegionID and InvokeID name the run; InvokeID is empty while it is not known.
+	RegionID, InvokeID string
 	// Completed are the reasons for which an observation, or a run of a scheduled command that failed, has ended.
 	Completed []string
 	// Detected says that the command has ended, and Lag how long it took to tell: from its end, or from the first

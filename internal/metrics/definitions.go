@@ -162,6 +162,7 @@ var (
 		watched, awaited, refused, due, overdue, oldestDue,
 		surveys, walkPages, walkRows,
 		detectionLag, completed, writes, skips, truncated, deletions,
+		eventsAnswered, certificateFetches, eventsForwarded, eventsNudges, eventsDelay, announcedLag,
 	}
 )
 

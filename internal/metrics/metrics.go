@@ -10,8 +10,8 @@ import (
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/poller"
 )
 
-// Metrics are those of one operator. They are a prometheus.Collector, a poller.Observer and a controller.Observer, and
-// safe for many goroutines.
+// Metrics are those of one operator. They are a prometheus.Collector, a poller.Observer, a controller.Observer and an
+// events.Observer, and safe for many goroutines.
 type Metrics struct {
 	clock clock.PassiveClock
 
@@ -22,6 +22,7 @@ type Metrics struct {
 	callDuration, walkPages, walkRows                                    *prometheus.HistogramVec
 	detectionLag                                                         prometheus.Histogram
 	truncated, deletions                                                 prometheus.Counter
+	events                                                               *eventMetrics
 
 	mu sync.Mutex
 	// engine and results are what is read at a scrape; nil before Read.
@@ -55,6 +56,7 @@ func New(clock clock.PassiveClock) *Metrics {
 		callDuration: callDuration.histograms(), walkPages: walkPages.histograms(), walkRows: walkRows.histograms(),
 		detectionLag: detectionLag.histograms().WithLabelValues().(prometheus.Histogram),
 		truncated:    truncated.counters().WithLabelValues(), deletions: deletions.counters().WithLabelValues(),
+		events: newEventMetrics(),
 	}
 	m.zero()
 	return m
@@ -115,10 +117,10 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 		m.keepNamespaces(results.Namespaces())
 	}
 	m.dropUnused()
-	for _, c := range []prometheus.Collector{
+	for _, c := range append([]prometheus.Collector{
 		m.calls, m.throttled, m.sessionFailures, m.surveys, m.completed, m.writes, m.skips,
 		m.callDuration, m.walkPages, m.walkRows, m.detectionLag, m.truncated, m.deletions,
-	} {
+	}, m.events.collectors()...) {
 		c.Collect(metrics)
 	}
 }

@@ -11,6 +11,9 @@ func (m *Metrics) Wrote(namespace string, write controller.Write) {
 	}
 	if write.Detected {
 		m.detectionLag.Observe(write.Lag.Seconds())
+		if m.announced(write.RegionID, write.InvokeID) {
+			m.events.lag.Observe(write.Lag.Seconds())
+		}
 	}
 }
 

@@ -1,0 +1,152 @@
+package metrics
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/lru"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/events"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/relay"
+)
+
+// Labels of events.
+const (
+	labelForm    = "form"
+	labelWatched = "watched"
+)
+
+// What came of fetching a certificate.
+const (
+	fetchCompleted = "completed"
+	fetchFailed    = "failed"
+)
+
+var (
+	eventsAnswered = definition{
+		"cloudassistant_events_answered_total", counter,
+		"Requests to the receiver of events, by the form of event that they were to be, and why they were answered as they were. One that was passed on counts on both replicas.",
+		[]string{labelForm, labelReason},
+		nil,
+	}
+	certificateFetches = definition{
+		"cloudassistant_events_certificate_fetches_total", counter,
+		"Attempts to get the certificate that events are signed with from the vendor, by how they ended.",
+		[]string{labelOutcome},
+		nil,
+	}
+	eventsForwarded = definition{
+		"cloudassistant_events_forwarded_total", counter,
+		"Events that were to be passed on to the replica that works, by what came of it.",
+		[]string{labelOutcome},
+		nil,
+	}
+	eventsNudges = definition{
+		"cloudassistant_events_nudges_total", counter,
+		"Events that reached the engine, by whether a result waits for what they announce.",
+		[]string{labelWatched},
+		nil,
+	}
+	eventsDelay = definition{
+		"cloudassistant_events_delay_seconds", histogram,
+		"From the end of a command that a result waits for until the event of it came, by what the event says.",
+		nil, ofLag,
+	}
+	announcedLag = definition{
+		"cloudassistant_events_detection_lag_seconds", histogram,
+		"Of cloudassistant_detection_lag_seconds, the runs that an event announced before their end was written.",
+		nil, ofLag,
+	}
+)
+
+const (
+	// maxAnnounced runs are remembered for announcedAge, which is longer than a status takes.
+	maxAnnounced = 16384
+	announcedAge = time.Hour
+)
+
+// eventMetrics are those of events.
+type eventMetrics struct {
+	answered, fetches, forwarded, nudges *prometheus.CounterVec
+	delay, lag                           prometheus.Histogram
+	// announced are the runs that results wait for, by when an event came last.
+	announced *lru.Cache
+}
+
+type announcedRun struct{ regionID, invokeID string }
+
+func newEventMetrics() *eventMetrics {
+	m := &eventMetrics{
+		answered: eventsAnswered.counters(), fetches: certificateFetches.counters(),
+		forwarded: eventsForwarded.counters(), nudges: eventsNudges.counters(),
+		delay:     eventsDelay.histograms().WithLabelValues().(prometheus.Histogram),
+		lag:       announcedLag.histograms().WithLabelValues().(prometheus.Histogram),
+		announced: lru.New(maxAnnounced),
+	}
+	for _, form := range events.Forms {
+		for _, reason := range events.Reasons {
+			m.answered.WithLabelValues(string(form), string(reason))
+		}
+	}
+	for _, outcome := range []string{fetchCompleted, fetchFailed} {
+		m.fetches.WithLabelValues(outcome)
+	}
+	for _, outcome := range relay.Outcomes {
+		m.forwarded.WithLabelValues(string(outcome))
+	}
+	for _, watched := range []bool{false, true} {
+		m.nudges.WithLabelValues(strconv.FormatBool(watched))
+	}
+	return m
+}
+
+func (m *eventMetrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{m.answered, m.fetches, m.forwarded, m.nudges, m.delay, m.lag}
+}
+
+// Answered implements events.Observer.
+func (m *Metrics) Answered(form events.Form, reason events.Reason) {
+	m.events.answered.WithLabelValues(string(form), string(reason)).Inc()
+}
+
+// Fetched implements events.Observer.
+func (m *Metrics) Fetched(ok bool) {
+	outcome := fetchFailed
+	if ok {
+		outcome = fetchCompleted
+	}
+	m.events.fetches.WithLabelValues(outcome).Inc()
+}
+
+// Forwarded is told of every event that was to be passed on.
+func (m *Metrics) Forwarded(outcome relay.Outcome) {
+	m.events.forwarded.WithLabelValues(string(outcome)).Inc()
+}
+
+// Announcement is what an event says: which run has ended somewhere, and when. What is not known is empty.
+type Announcement struct {
+	RegionID, InvokeID string
+	EndedAt            time.Time
+}
+
+// Nudged is told of every announcement that reached the engine, and whether a result waits for it.
+func (m *Metrics) Nudged(a Announcement, watched bool) {
+	m.events.nudges.WithLabelValues(strconv.FormatBool(watched)).Inc()
+	if !watched {
+		return
+	}
+	now := m.clock.Now()
+	if !a.EndedAt.IsZero() {
+		m.events.delay.Observe(max(0, now.Sub(a.EndedAt)).Seconds())
+	}
+	if a.InvokeID != "" {
+		m.events.announced.Add(announcedRun{a.RegionID, a.InvokeID}, now)
+	}
+}
+
+// announced says whether an event announced that a run has ended.
+func (m *Metrics) announced(regionID, invokeID string) bool {
+	at, found := m.events.announced.Get(announcedRun{regionID, invokeID})
+	return found && m.clock.Since(at.(time.Time)) < announcedAge
+}
