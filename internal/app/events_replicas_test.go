@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -68,10 +69,12 @@ func TestAnEventReachesTheReplicaThatWorks(t *testing.T) {
 	w.electHere(t)
 	leading := w.metrics
 	w.start(t)
-	stopLeader := w.stop
+	stopLeader := sync.OnceFunc(w.stop)
+	t.Cleanup(stopLeader)
 	w.untilHeldAt(t, w.options.Events.BindAddress)
 	follower := w.nextReplica(t)
 	w.start(t)
+	t.Cleanup(w.stop)
 	untilServed(t, follower)
 
 	w.await(t, "passed")

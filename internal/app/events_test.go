@@ -203,8 +203,8 @@ func TestTheReceiverSaysWhyItCannotStart(t *testing.T) {
 	w := &eventWorld{folder: t.TempDir(), front: newFront()}
 	w.renew(t)
 	for want, set := range map[string]func(*app.Options){
-		"--events-bind-address: ":                       func(o *app.Options) { o.Events.BindAddress = held.Addr().String() },
-		"--events-token-file: open ":                    func(o *app.Options) { o.Events.TokenFile = w.folder + "/missing" },
+		"--events-bind-address: ":                        func(o *app.Options) { o.Events.BindAddress = held.Addr().String() },
+		"--events-token-file: open ":                     func(o *app.Options) { o.Events.TokenFile = w.folder + "/missing" },
 		"--events-token-file: " + w.folder + "/empty is": func(o *app.Options) { o.Events.TokenFile = w.write(t, "empty", nil) },
 		"has 5000 bytes, which is no token": func(o *app.Options) {
 			o.Events.CloudMonitorTokenFile = w.write(t, "long", []byte(strings.Repeat("x", 5000)))
@@ -213,7 +213,7 @@ func TestTheReceiverSaysWhyItCannotStart(t *testing.T) {
 		"--events-tls-cert-file, --events-tls-key-file: open ": func(o *app.Options) {
 			o.Events.TLSKeyFile = w.folder + "/missing"
 		},
-		"--events-pod-ip: ":                func(o *app.Options) { o.LeaderElect, o.LeaderElectID, o.LeaderElectNamespace = true, "x", "default" },
+		"--events-pod-ip: ":                 func(o *app.Options) { o.LeaderElect, o.LeaderElectID, o.LeaderElectNamespace = true, "x", "default" },
 		"--leader-elect-namespace: outside": func(o *app.Options) { o.LeaderElect, o.LeaderElectID, o.Events.PodIP = true, "x", "127.0.0.1" },
 	} {
 		options := app.Options{

@@ -137,12 +137,16 @@ func TestWhatComesOfPassingOn(t *testing.T) {
 			outcome: OutcomeUnreachable, says: "connection refused",
 		},
 		"somebody else has its address": {
-			holder:  func(r *replica) string { return strings.Replace(r.identity.String(), r.identity.fingerprint, strings.Repeat("ab", 32), 1) },
+			holder: func(r *replica) string {
+				return strings.Replace(r.identity.String(), r.identity.fingerprint, strings.Repeat("ab", 32), 1)
+			},
 			outcome: OutcomeUnreachable, says: "is not the leader that the Lease names",
 		},
 		"somebody in the clear has its address": {
-			plain:   true,
-			holder:  func(r *replica) string { return strings.TrimSuffix(r.identity.String(), inClear) + strings.Repeat("ab", 32) },
+			plain: true,
+			holder: func(r *replica) string {
+				return strings.TrimSuffix(r.identity.String(), inClear) + strings.Repeat("ab", 32)
+			},
 			outcome: OutcomeUnreachable, says: "the leader at",
 		},
 	}
