@@ -12,7 +12,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/controller"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/events"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/poller"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/relay"
 )
 
 // repository reads a file of the repository.
@@ -68,6 +70,15 @@ func TestTheValuesOfLabelsAreExplained(t *testing.T) {
 	}
 	for _, reason := range controller.SkipReasons {
 		values = append(values, string(reason))
+	}
+	for _, form := range events.Forms {
+		values = append(values, string(form))
+	}
+	for _, reason := range events.Reasons {
+		values = append(values, string(reason))
+	}
+	for _, outcome := range relay.Outcomes {
+		values = append(values, string(outcome))
 	}
 	for _, value := range values {
 		if !strings.Contains(text, "`"+value+"`") {
