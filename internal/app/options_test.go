@@ -21,6 +21,13 @@ func parse(t *testing.T, args ...string) (app.Options, error) {
 	return options, options.Validate()
 }
 
+// events are flags with which events are received, and then some.
+func events(more ...string) []string {
+	return append([]string{
+		"--events-bind-address=:9443", "--events-public-url=" + eventsURL, "--events-regions=" + region, "--events-tls-cert-file=c", "--events-tls-key-file=k",
+	}, more...)
+}
+
 func TestFlagsThatAreWrong(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -38,6 +45,16 @@ func TestFlagsThatAreWrong(t *testing.T) {
 		"negative time to live":        {[]string{"--default-ttl=-1h"}, "--default-ttl: -1h0m0s must not be negative"},
 		"unknown policy":               {[]string{"--max-output-policy=All"}, "must be one of [None Tail Secret]"},
 		"more by default than at most": {[]string{"--default-output-policy=Secret"}, "--default-output-policy: Secret needs --max-output-policy=Secret, which is Tail"},
+		"events at no address":         {events("--events-bind-address=9443"), `--events-bind-address: "9443" is not an address such as :9443`},
+		"events of nobody":             {events("--events-public-url="), "--events-public-url: name the URL that the target"},
+		"events to a URL with a user":  {events("--events-public-url=https://u:hunter2@h/"), "--events-public-url: the public URL of the events receiver has a user"},
+		"events to no URL":             {events("--events-public-url=events.example.com"), "--events-public-url: the public URL of the events receiver must be"},
+		"events of no region":          {events("--events-regions="), "--events-regions: no region is named whose EventBridge"},
+		"events of a wrong region":     {events("--events-regions=cn-hangzhou,evil.example.com/"), `--events-regions: "evil.example.com/" is not a region ID`},
+		"old signatures, no token":     {events("--events-accept-hmac"), "--events-accept-hmac: whoever has received"},
+		"events without a certificate": {events("--events-tls-cert-file=", "--events-tls-key-file="), "--events-tls-cert-file, --events-tls-key-file: name both"},
+		"events without a key":         {events("--events-tls-key-file="), "--events-tls-cert-file, --events-tls-key-file: name both"},
+		"events with and without TLS":  {events("--events-secure=false"), "--events-secure: false, but there is --events-tls-cert-file"},
 		"several":                      {[]string{"--api-qps=0", "--api-burst=0"}, "--api-burst: 0"},
 	} {
 		_, err := parse(t, test.args...)
@@ -54,6 +71,19 @@ func TestFlagsThatAreRight(t *testing.T) {
 	for _, endpoint := range []string{"", "ecs-vpc.cn-hangzhou.aliyuncs.com", "http://127.0.0.1:8080", "https://proxy.example.com/", "[::1]:8080"} {
 		if _, err := parse(t, "--ecs-endpoint="+endpoint); err != nil {
 			t.Errorf("--ecs-endpoint=%s is refused: %v", endpoint, err)
+		}
+	}
+	for name, args := range map[string][]string{
+		"events":                         events("--events-token-file=t"),
+		"old ones, too":                  events("--events-accept-hmac", "--events-token-file=t"),
+		"a certificate from a file":      events("--events-regions=", "--events-certificate-file=f"),
+		"TLS that ends elsewhere":        events("--events-secure=false", "--events-tls-cert-file=", "--events-tls-key-file="),
+		"those of CloudMonitor only":     events("--events-public-url=", "--events-regions=", "--events-cloudmonitor-token-file=t"),
+		"none, and what would be wrong":  {"--events-bind-address=0", "--events-public-url=x"},
+		"none, and what would be wrong,": {"--events-accept-hmac"},
+	} {
+		if _, err := parse(t, args...); err != nil {
+			t.Errorf("%s are refused: %v", name, err)
 		}
 	}
 	options, err := parse(t, "--watch-namespaces=a, b,,c", "--default-credentials-namespaces=")
