@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/app"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/testenv"
 )
@@ -39,10 +40,10 @@ func TestTheFlagsOfEventsAreExplained(t *testing.T) {
 func TestTheRuleLetsTheEventsThrough(t *testing.T) {
 	w := newEventWorld(t)
 	w.start(t)
-	untilServed(t, w.options.Events.BindAddress)
-	w.script(t, "t-published", running(1))
+	w.await(t, "published")
 	w.end(t, "published")
-	untilTrue(t, "an event is published", func() bool { return len(w.front.events()) > 0 })
+	w.untilReason(t, "published", v1alpha1.ReasonSucceeded)
+	untilTrue(t, "the event is answered", func() bool { return len(w.front.events()) > 0 })
 	var event, pattern map[string]any
 	if err := json.Unmarshal(w.front.events()[0].body, &event); err != nil {
 		t.Fatal(err)

@@ -44,15 +44,22 @@ type eventWorld struct {
 	*world
 	front   *front
 	folder  string
+	token   string
 	metrics prometheus.Gatherer
 }
 
 // newEventWorld makes one whose operator receives events, and does not run yet.
 func newEventWorld(t *testing.T) *eventWorld {
 	t.Helper()
-	w := &eventWorld{folder: t.TempDir(), front: newFront()}
+	return newEventWorldOf(t, eventsToken)
+}
+
+// newEventWorldOf makes one in which EventBridge has a token of its own.
+func newEventWorldOf(t *testing.T, token string) *eventWorld {
+	t.Helper()
+	w := &eventWorld{folder: t.TempDir(), token: token, front: newFront()}
 	w.world = newWorldOf(t, eventbridge.Publishing{
-		Targets: []eventbridge.Target{{URL: eventsURL, Token: eventsToken}}, Transport: w.front,
+		Targets: []eventbridge.Target{{URL: eventsURL, Token: token}}, Transport: w.front,
 	})
 	t.Cleanup(w.front.close)
 	certificate, err := w.cloud.EventsCertificate()
@@ -63,7 +70,7 @@ func newEventWorld(t *testing.T) *eventWorld {
 	w.options.Events = app.EventsOptions{
 		PublicURL: eventsURL, Secure: true, PodIP: "127.0.0.1",
 		CertificateFile:       w.write(t, "eventbridge.pem", certificate),
-		TokenFile:             w.write(t, "token", []byte(eventsToken)),
+		TokenFile:             w.write(t, "token", []byte(token)),
 		CloudMonitorTokenFile: w.write(t, "webhook-token", []byte(hooksToken)),
 		TLSCertFile:           filepath.Join(w.folder, "tls", "tls.crt"), TLSKeyFile: filepath.Join(w.folder, "tls", "tls.key"),
 	}
@@ -203,7 +210,7 @@ func untilTrue(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// listening waits until somebody serves at an address.
+// untilServed waits until somebody serves at an address.
 func untilServed(t *testing.T, address string) {
 	t.Helper()
 	untilTrue(t, "somebody serves at "+address, func() bool {
