@@ -3,11 +3,13 @@ package app_test
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
@@ -66,52 +68,45 @@ func TestTheRuleLetsTheEventsThrough(t *testing.T) {
 	w.expectValues(t, map[string]float64{answered("accepted"): 1})
 }
 
+// deploymentOf is the Deployment of a folder of config.
+func deploymentOf(t *testing.T, folder string) *appsv1.Deployment {
+	t.Helper()
+	built := controlPlane.AdminKubectl(t, testenv.OperatorNamespace).Run(t.Context(), "kustomize", testenv.Root()+"/"+folder)
+	for text := range strings.SplitSeq(built.Stdout, "\n---\n") {
+		if !strings.Contains(text, "\nkind: Deployment\n") {
+			continue
+		}
+		found := &appsv1.Deployment{}
+		if err := yaml.UnmarshalStrict([]byte(text), found); err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	t.Fatalf("%s has no Deployment: %s%s", folder, built.Stdout, built.Stderr)
+	return nil
+}
+
 // The overlay is the install with flags that the operator takes, whose files are mounted and whose port is served.
 func TestTheOverlayForEvents(t *testing.T) {
 	t.Parallel()
-	built := controlPlane.AdminKubectl(t, testenv.OperatorNamespace).Run(t.Context(), "kustomize", testenv.Root()+"/config/events")
-	if built.ExitCode != 0 {
-		t.Fatal(built.Stderr)
-	}
-	var installed *appsv1.Deployment
-	for text := range strings.SplitSeq(built.Stdout, "\n---\n") {
-		if strings.Contains(text, "\nkind: Deployment\n") {
-			installed = &appsv1.Deployment{}
-			if err := yaml.UnmarshalStrict([]byte(text), installed); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if installed == nil {
-		t.Fatalf("the overlay has no Deployment:\n%s", built.Stdout)
-	}
-	container := installed.Spec.Template.Spec.Containers[0]
+	container := deploymentOf(t, "config/events").Spec.Template.Spec.Containers[0]
 	options, err := parse(t, container.Args...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mounted := 0
 	for _, path := range []string{options.Events.TokenFile, options.Events.TLSCertFile, options.Events.TLSKeyFile} {
-		for _, mount := range container.VolumeMounts {
-			if strings.HasPrefix(path, mount.MountPath+"/") {
-				mounted++
-			}
+		if !slices.ContainsFunc(container.VolumeMounts, func(mount corev1.VolumeMount) bool { return strings.HasPrefix(path, mount.MountPath+"/") }) {
+			t.Errorf("nothing is mounted where %s is: %v", path, container.VolumeMounts)
 		}
-	}
-	if mounted != 3 {
-		t.Errorf("of the files of the flags %d are mounted, want 3: %v", mounted, container.VolumeMounts)
 	}
 	for name, field := range map[string]string{"POD_IP": "status.podIP", "POD_NAMESPACE": "metadata.namespace"} {
-		given := false
-		for _, variable := range container.Env {
-			given = given || variable.Name == name && variable.ValueFrom.FieldRef.FieldPath == field
-		}
-		if !given {
+		if !slices.ContainsFunc(container.Env, func(v corev1.EnvVar) bool { return v.Name == name && v.ValueFrom.FieldRef.FieldPath == field }) {
 			t.Errorf("%s is not given: %v", name, container.Env)
 		}
 	}
-	if port := container.Ports[0]; port.Name != "events" || options.Events.BindAddress != ":9443" || port.ContainerPort != 9443 {
-		t.Errorf("events are received at %s, and the port is %v", options.Events.BindAddress, port)
+	port := fmt.Sprintf("%s :%d", container.Ports[0].Name, container.Ports[0].ContainerPort)
+	if port != "events "+options.Events.BindAddress {
+		t.Errorf("events are received at %s, and the port is %s", options.Events.BindAddress, port)
 	}
 	if !options.LeaderElect || !options.MetricsSecure {
 		t.Errorf("the overlay is not the install with events: %+v", options)
