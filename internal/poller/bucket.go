@@ -152,7 +152,8 @@ func (b *bucket) pause(err *cloudassistant.Error, made time.Time) {
 }
 
 // slow lowers the rate, to a part of that at which calls have passed by now: it is what the quota has left for us. If
-// nothing has passed since the pause before, nothing is known of that.
+// nothing has passed since the pause before, nothing is known of that; and if few have because few were made, nothing of
+// where the quota ends, so that the rate before is soon tried again.
 func (b *bucket) slow(now time.Time) {
 	before := b.rate(now)
 	least := max(before*halt, b.full*floor)
@@ -162,6 +163,9 @@ func (b *bucket) slow(now time.Time) {
 	}
 	admitted := min(before, rate.Limit(b.passed.count(now))/60)
 	b.base, b.level = max(admitted*backoff, least), max(admitted, least)
+	if admitted < least/2 {
+		b.level = before
+	}
 }
 
 func (b *bucket) resume() {

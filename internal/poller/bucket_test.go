@@ -287,8 +287,9 @@ func TestRateRecoversStepByStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := paused(t, 10, 5)
 		b.give(mustTake(t, b), nil)
-		for _, want := range []float64{5, 5.01, 5.08, 5.27, 5.64, 6.25, 7.16, 8.43, 10, 10} {
-			if got := float64(b.rate(b.clock.Now())); got < want-1e-9 || got > want+1e-9 {
+		// Few calls were made before it was throttled: where the quota ends is soon tried.
+		for _, want := range []float64{5, 6.66, 7.91, 8.80, 9.39, 9.75, 9.93, 9.99, 10, 10} {
+			if got := float64(b.rate(b.clock.Now())); math.Abs(got-want) > 0.006 {
 				t.Errorf("the rate is %v, want %v", got, want)
 			}
 			if idle := b.idle(); idle != (want == 10) {
