@@ -10,7 +10,7 @@ const (
 	// outageFrom is how many failures in a row, of different questions, are taken for an outage of the API.
 	outageFrom = 3
 	// outageAtMost is the longest wait between two calls during an outage.
-	outageAtMost = 30 * time.Second
+	outageAtMost = 10 * time.Second
 )
 
 // outage is a series of failures of a lane's calls that nobody in particular is to blame for. While it lasts one call at

@@ -37,6 +37,8 @@ const (
 	coverage = 3
 	// coveredAtMost is how long a run is left to surveys that do not see it: they can take long, under a low quota.
 	coveredAtMost = 10 * time.Minute
+	// refusedAtFirst is how long runs are asked about singly after lists were refused twice.
+	refusedAtFirst = time.Minute
 	// stalled is how long a survey may stand still until runs are not left to it any more.
 	stalled = 15 * time.Second
 	// bytesPerSecond is what surveys may read: pages of running commands carry all that these have printed, up to 1.6 MB,

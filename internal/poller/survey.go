@@ -542,7 +542,8 @@ func (s *survey) end(ctx context.Context, err error) {
 }
 
 // surveyFailed plans another try. A policy that refuses lists of everything, or an API that does not know the filter,
-// is met by asking singly, unless it was the credentials that have changed: lists are tried again after a while.
+// is met by asking singly, unless it was the credentials that have changed: lists are tried again after a minute, which
+// doubles up to ten as long as they are refused.
 func (l *lane) surveyFailed(err *cloudassistant.Error, now time.Time) {
 	kind := outcomeOf(err.Class)
 	wait := delay(bounds{}, kind, l.surveyFailures, l.poller.options.Jitter())
@@ -550,8 +551,8 @@ func (l *lane) surveyFailed(err *cloudassistant.Error, now time.Time) {
 	if kind == outcomeDenied || kind == outcomeInvalid {
 		wait = roundAtLeast
 		l.refusals++
-		if l.refusals > 1 {
-			l.refusedUntil = now.Add(retries[outcomeDenied].most)
+		if again := l.refusals - 2; again >= 0 {
+			l.refusedUntil = now.Add(min(refusedAtFirst<<min(again, 10), retries[outcomeDenied].most))
 		}
 	}
 	l.nextSurvey = now.Add(max(wait, pauseAtLeast))
