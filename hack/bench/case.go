@@ -28,6 +28,9 @@ type Case struct {
 	// Visibility is how late a change of a row is seen at most: that it is there, and that it has ended.
 	Visibility time.Duration
 
+	// EventDelay is how late at most an event says that a run has ended, to who receives events.
+	EventDelay time.Duration
+
 	// Starts is the time within which the runs start, evenly.
 	Starts time.Duration
 	// Median, Sigma and Longest describe how long they take: lognormally spread, and cut at Longest unless that is 0.
@@ -55,7 +58,7 @@ type Case struct {
 func defaultCase() Case {
 	return Case{
 		Seed: 1, RoundTrip: 120 * time.Millisecond, Tokens: emulator.TokensKeyset, Order: emulator.OrderNewestFirst,
-		Visibility: 3 * time.Second, Starts: time.Minute, Median: 3 * time.Minute, Sigma: 0.8, Longest: 15 * time.Minute, FailRate: 0.1, OutputBytes: 500,
+		Visibility: 3 * time.Second, EventDelay: time.Second, Starts: time.Minute, Median: 3 * time.Minute, Sigma: 0.8, Longest: 15 * time.Minute, FailRate: 0.1, OutputBytes: 500,
 		Grace: 2 * time.Hour, Pace: fastclock.Pace{{Scale: 10}},
 	}
 }
@@ -73,6 +76,7 @@ func (c *Case) bind(flags *flag.FlagSet) {
 		return nil
 	})
 	flags.DurationVar(&c.Visibility, "visibility", c.Visibility, "How late a change of a row is seen at most.")
+	flags.DurationVar(&c.EventDelay, "event-delay", c.EventDelay, "How late an event says that a run has ended, at most.")
 	flags.DurationVar(&c.Starts, "starts", c.Starts, "The time within which the runs start.")
 	flags.DurationVar(&c.Median, "median", c.Median, "Median of the durations.")
 	flags.Float64Var(&c.Sigma, "sigma", c.Sigma, "Their spread: the standard deviation of their logarithm.")
@@ -122,7 +126,7 @@ func (c Case) check(text string) error {
 		return fmt.Errorf("case %q: durations need a median above 0 and a sigma of at least 0", text)
 	case c.FailRate < 0 || c.FailRate > 1:
 		return fmt.Errorf("case %q: fail-rate is a share, from 0 to 1", text)
-	case c.RoundTrip < 0 || c.Visibility < 0 || c.Starts < 0 || c.Longest < 0 || c.Grace <= 0 || c.Idle < 0 || c.QPS < 0 ||
+	case c.RoundTrip < 0 || c.Visibility < 0 || c.EventDelay < 0 || c.Starts < 0 || c.Longest < 0 || c.Grace <= 0 || c.Idle < 0 || c.QPS < 0 ||
 		c.OutputBytes < 0 || c.Commands < 0 || c.Foreign < 0:
 		return fmt.Errorf("case %q: a setting is negative, or grace is 0", text)
 	}
@@ -146,7 +150,7 @@ func (c Case) String() string {
 func (c Case) Settings() map[string]string {
 	return map[string]string{
 		"seed": strconv.FormatUint(c.Seed, 10), "round-trip": c.RoundTrip.String(), "tokens": string(c.Tokens), "order": string(c.Order),
-		"visibility": c.Visibility.String(), "starts": c.Starts.String(), "median": c.Median.String(), "sigma": number(c.Sigma),
+		"visibility": c.Visibility.String(), "event-delay": c.EventDelay.String(), "starts": c.Starts.String(), "median": c.Median.String(), "sigma": number(c.Sigma),
 		"longest": c.Longest.String(), "fail-rate": number(c.FailRate), "output": strconv.Itoa(c.OutputBytes),
 		"commands": strconv.Itoa(c.Commands), "foreign": strconv.Itoa(c.Foreign), "qps": number(c.qps()),
 		"grace": c.Grace.String(), "idle": c.Idle.String(), "pace": c.Pace.String(),

@@ -33,6 +33,8 @@ type cloud struct {
 	server   *http.Server
 	served   chan struct{}
 	oneWay   time.Duration
+	// announcer is nil where nobody receives events.
+	announcer *announcer
 
 	mu        sync.Mutex
 	calls     map[string]int
@@ -83,6 +85,7 @@ func startCloud(ctx context.Context, c Case, clk clock.WithTickerAndDelayedExecu
 }
 
 func (w *cloud) stop() error {
+	w.announcer.close()
 	err := w.server.Close()
 	<-w.served
 	return errors.Join(err, w.emulator.Close())

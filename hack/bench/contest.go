@@ -87,6 +87,12 @@ func (s *stage) start(ctx context.Context, who contestant) (err error) {
 		return err
 	}
 	told := settings{endpoint: s.cloud.URL, health: health, qps: s.c.qps(), origin: origin.UnixNano(), pace: s.c.Pace}
+	if who.events {
+		if s.cloud.announcer, err = startAnnouncer(ctx, s.clock, s.scratch, s.c); err != nil {
+			return err
+		}
+		told.events, told.certificate = s.cloud.announcer.address, s.cloud.announcer.certificate
+	}
 	environment := []string{
 		"KUBECONFIG=" + kubeconfig, "POD_NAMESPACE=" + testenv.OperatorNamespace,
 		"ALIBABA_CLOUD_ACCESS_KEY_ID=" + accessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET=" + accessKeySecret,

@@ -23,13 +23,16 @@ import (
 type contestant struct {
 	name, title string
 	run         func(ctx context.Context, cluster *rest.Config, s settings) error
+	// events says that it is told of the ends of runs.
+	events bool
 }
 
 // contestants in the order of the tables.
 var contestants = []contestant{
-	{"naive", "naive", runNaive},
-	{"singly", "ours, asking singly", runOurs(func(o *app.Options) { o.AskSingly = true })},
-	{"full", "ours", runOurs(func(*app.Options) {})},
+	{name: "naive", title: "naive", run: runNaive},
+	{name: "singly", title: "ours, asking singly", run: runOurs(func(o *app.Options) { o.AskSingly = true })},
+	{name: "full", title: "ours", run: runOurs(func(*app.Options) {})},
+	{name: "events", title: "ours, with events", run: runOurs(func(*app.Options) {}), events: true},
 }
 
 // settings are what a contestant is told by its flags.
@@ -39,12 +42,15 @@ type settings struct {
 	qps      float64
 	origin   int64
 	pace     fastclock.Pace
+	// events is where events are received, verified with certificate; empty for nowhere.
+	events, certificate string
 }
 
 func (s settings) args(name string) []string {
 	return []string{
 		name, "--endpoint=" + s.endpoint, "--health=" + s.health, "--qps=" + strconv.FormatFloat(s.qps, 'g', -1, 64),
 		"--origin=" + strconv.FormatInt(s.origin, 10), "--pace=" + s.pace.String(),
+		"--events=" + s.events, "--certificate=" + s.certificate,
 	}
 }
 
@@ -60,6 +66,8 @@ func compete(ctx context.Context, who contestant, args []string) error {
 	flags.StringVar(&s.health, "health", "", "Address of /readyz.")
 	flags.Float64Var(&s.qps, "qps", 5, "The most calls a second.")
 	flags.Int64Var(&s.origin, "origin", time.Now().UnixNano(), "When the clock showed real time, in Unix nanoseconds.")
+	flags.StringVar(&s.events, "events", "", "Address of the receiver of events; empty for none.")
+	flags.StringVar(&s.certificate, "certificate", "", "File with the certificate that events are signed with.")
 	flags.Func("pace", "Pace of the clock.", func(text string) (err error) {
 		s.pace, err = fastclock.ParsePace(text)
 		return err
@@ -95,6 +103,10 @@ func runOurs(set func(*app.Options)) func(context.Context, *rest.Config, setting
 		options.HealthProbeBindAddress = s.health
 		options.APIQPS = s.qps
 		options.Clock = s.clock()
+		if s.events != "" {
+			options.Events.BindAddress, options.Events.PublicURL = s.events, eventsURL(s.events)
+			options.Events.CertificateFile, options.Events.Secure = s.certificate, false
+		}
 		set(&options)
 		return app.Run(ctx, cluster, options)
 	}

@@ -8,17 +8,26 @@ import (
 	"time"
 )
 
+// happening is what happens to a run: it starts, it ends, and answers show that it has ended.
+type happening int
+
+const (
+	starts happening = iota
+	ends
+	showsItsEnd
+)
+
 // moment is when something happens to a run.
 type moment struct {
-	at    time.Duration
-	ended bool
-	run   int
+	at   time.Duration
+	what happening
+	run  int
 }
 
 func moments(runs []run) []moment {
-	all := make([]moment, 0, 2*len(runs))
+	all := make([]moment, 0, 3*len(runs))
 	for n, r := range runs {
-		all = append(all, moment{at: r.Start, run: n}, moment{at: r.EndSeen, ended: true, run: n})
+		all = append(all, moment{r.Start, starts, n}, moment{r.End, ends, n}, moment{r.EndSeen, showsItsEnd, n})
 	}
 	slices.SortStableFunc(all, func(a, b moment) int { return cmp.Compare(a.at, b.at) })
 	return all
@@ -35,10 +44,15 @@ func (w *cloud) play(ctx context.Context, runs []run, zero time.Time, outputByte
 		}
 		late = max(late, w.clock.Since(zero.Add(m.at)))
 		r := runs[m.run]
-		if m.ended {
+		switch m.what {
+		case starts:
+			if err = w.start(r, zero); err == nil {
+				started <- r
+			}
+		case ends:
+			err = w.announcer.announce(r, zero)
+		case showsItsEnd:
 			err = w.end(r, zero, output)
-		} else if err = w.start(r, zero); err == nil {
-			started <- r
 		}
 		if err != nil {
 			return late, err

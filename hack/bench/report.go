@@ -65,9 +65,9 @@ func quotaOf(name string) string {
 
 // conditions is the setting in words.
 func conditions(s map[string]string) string {
-	return fmt.Sprintf("Round trip %s, %s tokens, rows %s, changes seen up to %s late, starts within %s, durations lognormal (median %s, sigma %s, longest %s), "+
+	return fmt.Sprintf("Round trip %s, %s tokens, rows %s, changes seen up to %s late, events up to %s, starts within %s, durations lognormal (median %s, sigma %s, longest %s), "+
 		"output %s B, %s foreign schedules, --api-qps %s, seed %s, pace %s.",
-		s["round-trip"], s["tokens"], s["order"], s["visibility"], s["starts"], s["median"], s["sigma"], s["longest"],
+		s["round-trip"], s["tokens"], s["order"], s["visibility"], s["event-delay"], s["starts"], s["median"], s["sigma"], s["longest"],
 		s["output"], s["foreign"], s["qps"], s["seed"], s["pace"])
 }
 

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/eventbridge"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/events"
+)
+
+// announcer tells a contestant of the ends of runs as EventBridge does, whether the API shows them by then or not. A nil
+// one tells nobody.
+type announcer struct {
+	publisher *eventbridge.Publisher
+	// address is where the contestant receives events, and certificate the file that it verifies them with.
+	address, certificate string
+}
+
+// startAnnouncer makes one that announces each end up to delay late. close must follow.
+func startAnnouncer(ctx context.Context, clk clock.WithTickerAndDelayedExecution, scratch string, c Case) (*announcer, error) {
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := eventbridge.NewSigner(clk.Now())
+	if err != nil {
+		return nil, err
+	}
+	a := &announcer{address: address, certificate: filepath.Join(scratch, "eventbridge.pem")}
+	if err := os.WriteFile(a.certificate, signer.Certificate(), 0o600); err != nil {
+		return nil, err
+	}
+	publishing := eventbridge.Publishing{Targets: []eventbridge.Target{{URL: eventsURL(address)}}, Jitter: c.EventDelay, Seed: c.Seed}
+	if a.publisher, err = eventbridge.NewPublisher(publishing, signer, clk, clk.Now, slog.New(slog.DiscardHandler)); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func eventsURL(address string) string { return "http://" + address + events.PathEventBridge }
+
+func (a *announcer) close() {
+	if a != nil {
+		a.publisher.Close()
+	}
+}
+
+// announce publishes that a run has ended, in the vendor's shape.
+func (a *announcer) announce(r run, zero time.Time) error {
+	if a == nil {
+		return nil
+	}
+	status, errorCode := emulator.StatusSuccess, "0"
+	if r.ExitCode != 0 {
+		status, errorCode = emulator.StatusFailed, "ExitCodeNonzero"
+	}
+	ended := zero.Add(r.End).UTC()
+	text, err := json.Marshal(map[string]any{
+		"id": r.InvokeID, "source": "acs.ecs", "specversion": "1.0", "type": "ecs:CloudAssistant:TaskCompleted",
+		"subject": fmt.Sprintf("acs.ecs:%s:%s:%s", region, emulator.DefaultAccountID, r.InvokeID), "time": ended.Format(time.RFC3339),
+		"aliyunaccountid": emulator.DefaultAccountID, "aliyunregionid": region, "aliyuneventbusname": "default",
+		"data": map[string]string{
+			"commandId": r.CommandID, "invokeId": r.InvokeID, "instanceId": r.InstanceID, "invocationStatus": status,
+			"exitCode": strconv.FormatInt(r.ExitCode, 10), "errorCode": errorCode, "repeatMode": emulator.RepeatOnce, "repeats": "1",
+			"startTime": zero.Add(r.Start).UTC().Format(time.RFC3339), "finishTime": ended.Format(time.RFC3339),
+		},
+	})
+	if err != nil {
+		return err
+	}
+	a.publisher.Publish(text)
+	return nil
+}
