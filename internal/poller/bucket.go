@@ -19,8 +19,8 @@ const (
 	halt    = 0.5
 	// climb is the share of the full rate by which the rate has grown in the first minute past the one that was throttled.
 	// It grows with the cube of the time, as that of TCP CUBIC does: fast at first, hardly where it was throttled last, and
-	// faster again the longer nothing throttles it there: from anywhere it is back at the full rate in twelve minutes.
-	climb = 0.001
+	// faster again the longer nothing throttles it there: from anywhere it is back at the full rate in eight minutes.
+	climb = 0.003
 	// floor is the least share of the full rate. The pauses already keep within the quota whoever is above it.
 	floor = 1.0 / 16
 	// probePatience is how long a probe may take before another is sent: a hung connection must not hold up
@@ -163,7 +163,7 @@ func (b *bucket) slow(now time.Time) {
 	}
 	admitted := min(before, rate.Limit(b.passed.count(now))/60)
 	b.base, b.level = max(admitted*backoff, least), max(admitted, least)
-	if admitted < least/2 {
+	if admitted < least {
 		b.level = before
 	}
 }
