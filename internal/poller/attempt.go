@@ -21,6 +21,8 @@ type attempt struct {
 	before *cloudassistant.Answer
 	// forced says that it used up question.forced.
 	forced bool
+	// nudged says that it has a place of those that hints led to.
+	nudged bool
 	// past follows the walk of a history that goes on from what was known; nil reads all. limit is how many outputs of
 	// it are kept for each place.
 	past  *pastWalk
@@ -150,6 +152,9 @@ func (a *attempt) end() {
 	defer l.poller.mu.Unlock()
 	q.attempt = nil
 	l.attempts--
+	if a.nudged {
+		l.nudgedAttempts--
+	}
 	if len(q.interests) == 0 {
 		l.drop(q)
 	} else {

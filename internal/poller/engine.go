@@ -26,6 +26,9 @@ type Poller struct {
 	interests map[Owner]*interest
 	lanes     map[laneKey]*lane
 	buckets   map[bucketKey]*sharedBucket
+	// rumours are the hints that are not of use yet, and reputations what those to each lane have been worth.
+	rumours     rumours
+	reputations map[laneKey]*reputation
 }
 
 // bucketKey is what the API counts calls by.
@@ -42,11 +45,12 @@ type sharedBucket struct {
 // New returns an engine that asks through sessions. Nothing is asked before Start.
 func New(sessions cloudassistant.Sessions, options Options) *Poller {
 	return &Poller{
-		sessions:  sessions,
-		options:   options.withDefaults(),
-		interests: map[Owner]*interest{},
-		lanes:     map[laneKey]*lane{},
-		buckets:   map[bucketKey]*sharedBucket{},
+		sessions:    sessions,
+		options:     options.withDefaults(),
+		interests:   map[Owner]*interest{},
+		lanes:       map[laneKey]*lane{},
+		buckets:     map[bucketKey]*sharedBucket{},
+		reputations: map[laneKey]*reputation{},
 	}
 }
 
@@ -102,7 +106,7 @@ func (p *Poller) Watch(owner Owner, w Watch) Snapshot {
 	i := p.interests[owner]
 	if i == nil || i.question.key != key || i.question.lane.key != of {
 		p.leave(i)
-		i = &interest{owner: owner, bounds: b}
+		i = &interest{owner: owner, bounds: b, own: w.MaxInterval}
 		p.interests[owner] = i
 		q := p.question(of, key, query, w.Tenant)
 		if len(q.interests) == 0 {
@@ -111,10 +115,11 @@ func (p *Poller) Watch(owner Owner, w Watch) Snapshot {
 		q.join(i)
 		if len(q.interests) == 1 {
 			q.await(q.surveyed() && q.lane.surveying() && q.lane.surveyFailures == 0 && !q.lane.newcomers.AllowN(now, 1))
+			q.hear(now)
 		}
 		q.want(i, w, b, now)
 		q.lane.plan(q)
-	} else if i.history != w.History || i.limit != w.HistoryLimit || i.bounds != b || !i.demand.Equal(w.AnswerFrom) {
+	} else if i.history != w.History || i.limit != w.HistoryLimit || i.bounds != b || i.own != w.MaxInterval || !i.demand.Equal(w.AnswerFrom) {
 		i.question.want(i, w, b, now)
 		i.question.lane.plan(i.question)
 	}
@@ -148,6 +153,7 @@ func (p *Poller) question(of laneKey, key questionKey, query cloudassistant.Quer
 	l := p.lanes[of]
 	if l == nil {
 		l = &lane{poller: p, key: of, wake: make(chan struct{}, 1), questions: map[questionKey]*question{}}
+		l.reputation = p.reputation(of)
 		l.byRun = map[string][]*question{}
 		l.newcomers = rate.NewLimiter(rate.Limit(newcomersShare*p.options.QPS), newcomersAtOnce)
 		p.lanes[of] = l
@@ -178,7 +184,7 @@ func (p *Poller) enter(l *lane, account string) *sharedBucket {
 		p.buckets[key] = b
 	}
 	b.attempts++
-	l.bucket, l.account = b.bucket, account
+	l.bucket, l.account, l.reputation.account = b.bucket, account, account
 	return b
 }
 

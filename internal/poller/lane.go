@@ -24,6 +24,12 @@ type lane struct {
 	questions map[questionKey]*question
 	queue     queue
 	attempts  int
+	// nudged has the questions that hints led to, instead of queue; nudgedAttempts are those of attempts.
+	nudged         queue
+	nudgedAttempts int
+	reputation     *reputation
+	// trusted says that the questions are planned as if hints were trusted.
+	trusted bool
 	surveys
 	outage outage
 	// bucket is the one that the latest attempt used; nil before. It can be another one after the credentials
@@ -90,12 +96,13 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 	}
 	for {
 		now := p.options.Clock.Now()
+		l.judge(now)
 		next, due, found := l.nextDue(now)
 		switch {
 		case !found:
-			return pending{}, true
+			return l.idle(now, time.Time{}), true
 		case due.After(now):
-			return pending{until: due}, true
+			return l.idle(now, due), true
 		case l.heldUntil.After(now):
 			return pending{until: l.heldUntil}, true
 		}
@@ -116,8 +123,9 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 			next.coveredUntil = now.Add(l.roundEstimate())
 			l.plan(next)
 		default:
-			l.queue.take(next)
-			l.start(ctx, next)
+			nudged := next.in == &l.nudged
+			next.in.take(next)
+			l.start(ctx, next, nudged)
 		}
 	}
 }
@@ -125,25 +133,53 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 // nextDue is what may be begun next, and when it is due: a question, or a survey if that is nil. It returns false if
 // there is nothing, or no place left for it.
 func (l *lane) nextDue(now time.Time) (q *question, due time.Time, found bool) {
-	if l.attempts < l.poller.options.Concurrency {
+	if l.attempts-l.nudgedAttempts < l.poller.options.Concurrency {
 		q = l.queue.next(now)
+	}
+	if nudged := l.nextNudged(now); nudged != nil && (q == nil || nudged.due.Before(q.due)) {
+		q = nudged
 	}
 	if q != nil {
 		due = q.due
 	}
-	if l.surveying() && l.survey == nil && (q == nil || !l.nextSurvey.After(due)) {
-		return nil, l.nextSurvey, true
+	if l.surveying() && l.survey == nil {
+		if at := l.surveyDue(now); q == nil || !at.After(due) || !at.After(now) && l.flood(now) > 0 {
+			return nil, at, true
+		}
 	}
 	return q, due, q != nil
 }
 
+// nextNudged is what hints led to that may be begun next; nil if there is nothing, or no place left for it.
+func (l *lane) nextNudged(now time.Time) *question {
+	if l.nudged.empty() || l.nudgedAttempts >= l.nudgedPlaces() {
+		return nil
+	}
+	if _, left := l.leftToSurvey(now); left {
+		return nil
+	}
+	return l.nudged.next(now)
+}
+
+// idle waits until a time, unless zero, or until hints turn out to be missing, or the survey that hinted questions wait for
+// to have got stuck.
+func (l *lane) idle(now, until time.Time) pending {
+	if at, waiting := l.reputation.judgeAt(); waiting && (until.IsZero() || at.Before(until)) {
+		until = at
+	}
+	if at, left := l.leftToSurvey(now); left && (until.IsZero() || at.Before(until)) {
+		until = at
+	}
+	return pending{until: until}
+}
+
 // start begins an attempt at q.
-func (l *lane) start(ctx context.Context, q *question) {
+func (l *lane) start(ctx context.Context, q *question, nudged bool) {
 	_, history := q.next()
 	ctx, cancel := context.WithCancel(ctx)
 	a := &attempt{
 		question: q, history: history, cancel: cancel,
-		began: l.poller.options.Clock.Now(), before: q.live, forced: q.forced,
+		began: l.poller.options.Clock.Now(), before: q.live, forced: q.forced, nudged: nudged,
 	}
 	if history {
 		a.limit, a.known = q.historyLimit(), q.history
@@ -154,6 +190,9 @@ func (l *lane) start(ctx context.Context, q *question) {
 	q.forced = false
 	q.attempt = a
 	l.attempts++
+	if nudged {
+		l.nudgedAttempts++
+	}
 	l.poller.running.Go(func() { a.run(ctx) })
 }
 
@@ -163,7 +202,15 @@ func (l *lane) plan(q *question) {
 		return
 	}
 	q.due, _ = q.next()
-	l.queue.put(q)
+	to := &l.queue
+	if q.followed() {
+		to = &l.nudged
+	}
+	if q.in != nil && q.in != to {
+		q.in.remove(q)
+	}
+	q.in = to
+	to.put(q)
 	if q.index == 0 {
 		l.rouse()
 	}
@@ -176,7 +223,9 @@ func (l *lane) drop(q *question) {
 		q.attempt.cancel()
 		return
 	}
-	l.queue.remove(q)
+	if q.in != nil {
+		q.in.remove(q)
+	}
 	l.remove(q)
 	l.rouse()
 }

@@ -10,7 +10,7 @@ import (
 
 // surveys is what a lane keeps of its surveys from one to the next.
 type surveys struct {
-	// byRun has the questions that surveys can answer, by run. runs is the number of those in a hurry.
+	// byRun has the questions by run. runs is the number of those that surveys can answer and that are in a hurry.
 	byRun map[string][]*question
 	runs  int
 	// newcomers says who of the new questions is asked at once rather than left to the next survey.
@@ -22,6 +22,8 @@ type surveys struct {
 	survey     *survey
 	telling    bool
 	nextSurvey time.Time
+	// surveySoon says that somebody has a reason for one before that.
+	surveySoon bool
 	// took is how long the latest one took.
 	took time.Duration
 	// surveyFailures counts those that failed since the latest that did not, and refusals those of them that were refused.
@@ -65,7 +67,7 @@ func (l *lane) told() {
 // add registers a question.
 func (l *lane) add(q *question) {
 	l.questions[q.key] = q
-	if q.key.surveyable() {
+	if q.key.invokeID != "" {
 		l.byRun[q.key.invokeID] = append(l.byRun[q.key.invokeID], q)
 	}
 }
@@ -74,7 +76,7 @@ func (l *lane) add(q *question) {
 func (l *lane) remove(q *question) {
 	delete(l.questions, q.key)
 	q.await(false)
-	if !q.key.surveyable() {
+	if q.key.invokeID == "" {
 		return
 	}
 	id := q.key.invokeID
@@ -158,7 +160,12 @@ func (l *lane) outgrown() bool {
 // departures is how many of the runs have probably ended by the time that the unfinished will have been listed.
 func (l *lane) departures(now time.Time) int {
 	round := max(roundAtLeast, time.Duration(float64(l.unfinishedNow())/l.perSecond()*float64(time.Second)))
-	return int(l.endRate * (now.Sub(l.endsSince) + round).Seconds())
+	departures := int(l.endRate * (now.Sub(l.endsSince) + round).Seconds())
+	if l.trusting() {
+		// Hints have led to most of them by now.
+		departures = max(departures-l.ends, 0)
+	}
+	return max(departures, l.flood(now))
 }
 
 // startSurvey begins a round.
@@ -169,7 +176,7 @@ func (l *lane) startSurvey(ctx context.Context, now time.Time) {
 	if elapsed := now.Sub(l.endsSince).Seconds(); !l.endsSince.IsZero() && elapsed > 0 {
 		l.endRate = (l.endRate + float64(l.ends)/elapsed) / 2
 	}
-	l.ends, l.endsSince = 0, now
+	l.ends, l.endsSince, l.surveySoon = 0, now, false
 	l.poller.running.Go(func() { s.run(ctx) })
 }
 
@@ -179,10 +186,13 @@ type watched struct {
 	youngest, oldest time.Duration
 	// least and most are the shortest of the least and of the longest intervals that anybody asked for.
 	least, most time.Duration
+	// own is the shortest of the longest intervals that owners themselves asked for, if surveys are the cheaper way to
+	// keep them; zero if not.
+	own time.Duration
 }
 
 func (l *lane) watching(now time.Time) (w watched) {
-	first := true
+	first, own := true, 0
 	for _, q := range l.questions {
 		if !q.counted || !q.unfinished() {
 			continue
@@ -197,6 +207,14 @@ func (l *lane) watching(now time.Time) (w watched) {
 		}
 		w.youngest, w.oldest = min(w.youngest, age), max(w.oldest, age)
 		w.least, w.most = min(w.least, q.bounds.min), min(w.most, q.bounds.max)
+		if q.own > 0 {
+			if own++; own == 1 || q.own < w.own {
+				w.own = q.own
+			}
+		}
+	}
+	if own <= l.unfinishedNow() {
+		w.own = 0
 	}
 	return w
 }

@@ -1,5 +1,7 @@
 package poller
 
+import "time"
+
 // Nudge hints that a run has news, wherever that was heard. It is not believed: it only makes the engine ask sooner, within
 // the rate that it has anyway.
 type Nudge struct {
@@ -12,20 +14,128 @@ type Nudge struct {
 	InstanceID string
 }
 
-// Nudge asks now about the run that has news, for whoever watches it, and says whether anybody does. It never waits.
+// concerns says whether the hint may be of what an identity reads.
+func (n Nudge) concerns(key laneKey, account string) bool {
+	return key.regionID == n.RegionID && (n.AccountID == "" || account == "" || n.AccountID == account)
+}
+
+// Nudge asks soon about the run that has news, for whoever watches it, and says whether anybody does; if nobody does it is
+// remembered for a while. It never waits.
 func (p *Poller) Nudge(n Nudge) (watched bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for key, l := range p.lanes {
-		if key.regionID != n.RegionID || n.AccountID != "" && l.account != "" && l.account != n.AccountID {
-			continue
+	now := p.options.Clock.Now()
+	for key, r := range p.reputations {
+		if n.concerns(key, r.account) {
+			r.announced(n)
 		}
-		for _, q := range l.byRun[n.InvokeID] {
-			if q.unfinished() {
-				q.forced, watched = true, true
-				l.plan(q)
-			}
+	}
+	for key, l := range p.lanes {
+		if n.concerns(key, l.account) && l.nudge(n, now) {
+			watched = true
+		}
+	}
+	if !watched && n.InvokeID != "" {
+		p.rumours.add(n, now)
+	}
+	return watched
+}
+
+// nudge takes a hint in, and says whether anybody watches what it is about.
+func (l *lane) nudge(n Nudge, now time.Time) (watched bool) {
+	if n.InvokeID == "" {
+		return l.nudgeAll(now)
+	}
+	for _, q := range l.byRun[n.InvokeID] {
+		if q.concernedBy(n) {
+			watched = true
+			q.hinted(n.InstanceID, now, now)
+			l.plan(q)
 		}
 	}
 	return watched
+}
+
+// nudgeAll takes in that something has ended, whatever that is: a survey finds out, if there may be one.
+func (l *lane) nudgeAll(now time.Time) (watched bool) {
+	for _, q := range l.questions {
+		if len(q.interests) == 0 {
+			continue
+		}
+		watched = true
+		if len(l.questions) == 1 {
+			q.hinted("", now, now)
+			l.plan(q)
+		}
+	}
+	if watched && l.surveying() {
+		l.surveySoon = true
+		l.rouse()
+	}
+	return watched
+}
+
+// concernedBy says whether a hint about the run is about what the question asks.
+func (q *question) concernedBy(n Nudge) bool {
+	return len(q.interests) > 0 && (n.InstanceID == "" || q.key.instanceID == "" || n.InstanceID == q.key.instanceID)
+}
+
+// nudgedPlaces is how many attempts that hints led to may be under way at once, besides Options.Concurrency others: as many
+// as it takes to use the rate, were a round trip to take nudgedTrip, but few where calls are so scarce that they would only
+// stand in the way of surveys.
+func (l *lane) nudgedPlaces() int {
+	return min(max(int(l.perSecond()*nudgedTrip.Seconds()), l.poller.options.Concurrency), nudgedAtOnce)
+}
+
+// flood is how many of the hinted questions are due if these are so many that a survey is the cheaper and faster way to
+// answer them; 0 otherwise.
+func (l *lane) flood(now time.Time) int {
+	if l.nudged.empty() || l.surveyFailures > 0 || !l.surveying() {
+		return 0
+	}
+	pages := l.unfinishedNow()
+	if !l.trust.unordered && l.endedPages > 0 {
+		pages = min(pages, l.endedPages+1)
+	}
+	most := max(int(l.perSecond()*floodTime.Seconds()), pages, surveyFrom)
+	if due := l.nudged.due(now, 2*most); due > most {
+		return due
+	}
+	return 0
+}
+
+// leftToSurvey says that the hinted questions wait for the survey under way, and until when at most.
+func (l *lane) leftToSurvey(now time.Time) (until time.Time, yes bool) {
+	if l.survey == nil || l.flood(now) == 0 {
+		return time.Time{}, false
+	}
+	until = l.survey.moved.Add(stalled)
+	return until, now.Before(until)
+}
+
+// surveyDue is when to begin the next survey, unless one is under way.
+func (l *lane) surveyDue(now time.Time) time.Time {
+	due := l.nextSurvey
+	if l.surveyFailures > 0 {
+		return due
+	}
+	if l.trusting() && l.awaiting == 0 {
+		due = later(due, l.listedAt().Add(l.safetyInterval()))
+	}
+	flood, soonest := l.flood(now) > 0, progressEvery
+	if flood {
+		soonest = roundAtLeast
+	}
+	if soon := l.endsSince.Add(max(soonest, l.took)); (flood || l.surveySoon) && soon.Before(due) {
+		due = soon
+	}
+	return due
+}
+
+// listedAt is when surveys last told of what goes on, or could have.
+func (l *lane) listedAt() time.Time {
+	if pays(l.unfinishedNow(), l.runs) {
+		return l.swept
+	}
+	return l.endsSince
 }

@@ -25,9 +25,14 @@ type Options struct {
 	// rows) and 32 MiB by default.
 	MaxPages int
 	MaxBytes int64
+	// EventsInterval is the longest time that a run which goes on is left to the hints that Nudge is given, where they have
+	// proven reliable: an interval that its Watches name holds if it is shorter. 0, the default, always polls as if there
+	// were no hints.
+	EventsInterval time.Duration
 	// AskSingly asks about each run by itself, however many there are.
 	AskSingly bool
-	// Concurrency is the most attempts under way at once for one identity and region, 4 by default.
+	// Concurrency is the most attempts under way at once for one identity and region, 4 by default; those that hints led to
+	// have up to 16 places of their own.
 	Concurrency int
 	// Notify tells that Watch has news for an owner: a first or changed answer, a failure that begins, ends or
 	// changes its cause, an answer about earlier runs, or the outcome that Watch.AnswerFrom demanded. It is

@@ -53,7 +53,7 @@ func (l *lane) passed(now time.Time) {
 	// A survey tells of most, sooner and for less.
 	from := now
 	if l.surveying() && l.survey == nil {
-		l.nextSurvey = now
+		l.nextSurvey, l.surveySoon = now, true
 		from = now.Add(l.roundEstimate())
 	}
 	for _, q := range l.questions {

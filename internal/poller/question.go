@@ -51,6 +51,8 @@ type interest struct {
 	history  bool
 	limit    int
 	bounds   bounds
+	// own is Watch.MaxInterval: zero where the owner leaves it to the engine.
+	own time.Duration
 	// demand is Watch.AnswerFrom, and owed since when its answer is due for the sake of OverdueAt.
 	demand time.Time
 	owed   time.Time
@@ -77,11 +79,15 @@ type question struct {
 
 	interests []*interest
 	bounds    bounds
+	// own is the shortest of the longest intervals that owners have asked for; zero if none has.
+	own time.Duration
 	// attempt is the one under way, possibly abandoned by its owners; nil when there is none.
 	attempt *attempt
 	// due is when to ask next, and index the place in the lane's heap; -1 outside of it.
 	due   time.Time
 	index int
+	// in is the queue that it was last put in.
+	in *queue
 	// since is when it was first wanted.
 	since time.Time
 	// counted says that lane.runs counts it.
@@ -101,6 +107,9 @@ type knowledge struct {
 	failed         plan
 	// forced asks at once, and only once, regardless of failed.
 	forced bool
+
+	// following is what came of hints.
+	following following
 
 	// seen is when a survey last told anything, and coveredUntil until when surveys stand in for the schedule of a run
 	// that goes on.
@@ -157,12 +166,16 @@ func (q *question) leave(i *interest) {
 
 // rebound takes the smallest intervals that any owner wants.
 func (q *question) rebound() {
+	q.own = 0
 	for n, i := range q.interests {
 		if n == 0 {
 			q.bounds = i.bounds
 		}
 		q.bounds.min = min(q.bounds.min, i.bounds.min)
 		q.bounds.max = min(q.bounds.max, i.bounds.max)
+		if i.own > 0 && (q.own == 0 || i.own < q.own) {
+			q.own = i.own
+		}
 	}
 	q.lane.count(q)
 }
@@ -175,6 +188,7 @@ func (q *question) await(yes bool) {
 	q.awaits = yes
 	if yes {
 		q.lane.awaiting++
+		q.lane.rouse()
 	} else {
 		q.lane.awaiting--
 	}
@@ -198,7 +212,7 @@ func (q *question) want(i *interest, w Watch, b bounds, now time.Time) {
 		i.owed = due
 		q.forced = q.forced || i.unmet(q.live) && !i.demand.After(now)
 	}
-	i.history, i.limit, i.bounds = w.History, w.HistoryLimit, b
+	i.history, i.limit, i.bounds, i.own = w.History, w.HistoryLimit, b, w.MaxInterval
 	q.rebound()
 }
 
@@ -208,7 +222,8 @@ func (q *question) owedTo(i *interest) (time.Time, time.Duration) {
 	if i.unmet(q.live) {
 		return i.owed, interval
 	}
-	return later(q.answered.due(q.bounds), q.coveredUntil), interval
+	due := later(q.answered.due(q.bounds), q.coveredUntil)
+	return later(due, later(q.safeUntil(), q.lane.reputation.lostAt)), interval
 }
 
 // liveDue is when to ask for the live rows: at the earliest time that any owner wants. A demand replaces the
@@ -229,8 +244,9 @@ func (q *question) liveDue() time.Time {
 		if spare := q.lane.spare(q); q.bounds.min <= patient && scheduled.Sub(q.answered.from) > spare {
 			scheduled = q.answered.from.Add(max(spare, q.bounds.min))
 		}
+		scheduled = later(scheduled, q.safeUntil())
 	default:
-		scheduled = later(q.answered.due(q.bounds), q.coveredUntil)
+		scheduled = later(later(q.answered.due(q.bounds), q.coveredUntil), q.safeUntil())
 	}
 	var due time.Time
 	for n, i := range q.interests {
@@ -244,6 +260,9 @@ func (q *question) liveDue() time.Time {
 		if n == 0 || wish.Before(due) {
 			due = wish
 		}
+	}
+	if next := q.following.next; q.failure == nil && !next.IsZero() && next.Before(due) {
+		return next
 	}
 	return due
 }

@@ -47,6 +47,24 @@ func (q *queue) remove(question *question) {
 	}
 }
 
+// empty says that there is nothing.
+func (q *queue) empty() bool {
+	for _, t := range q.tenants {
+		if len(t.heap) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// due is how many are due at now, counted up to most.
+func (q *queue) due(now time.Time, most int) (n int) {
+	for _, t := range q.tenants {
+		n += t.heap.due(0, now, most-n)
+	}
+	return n
+}
+
 // next is what to ask next: of the tenants that have something due at now, the turn of the one that had the fewest, or
 // else what is due first; nil if there is nothing at all.
 func (q *queue) next(now time.Time) *question {
@@ -98,6 +116,16 @@ func takeTurns(questions []*question) {
 // dueQueue is a heap of questions, the one that is due first on top.
 type dueQueue []*question
 
+// due counts those that are due at now from an index down, up to most: none is due below one that is not.
+func (d dueQueue) due(index int, now time.Time, most int) int {
+	if most <= 0 || index >= len(d) || d[index].due.After(now) {
+		return 0
+	}
+	n := 1 + d.due(2*index+1, now, most-1)
+	return n + d.due(2*index+2, now, most-n)
+}
+
+// Len implements heap.Interface.
 func (d dueQueue) Len() int           { return len(d) }
 func (d dueQueue) Less(i, j int) bool { return d[i].due.Before(d[j].due) }
 func (d dueQueue) Swap(i, j int) {

@@ -20,6 +20,7 @@ func (q *question) answeredLive(answer *cloudassistant.Answer, differs, moved bo
 	}
 
 	q.learn(answer, now)
+	q.accountFor(answer, now)
 	q.blame(answer, now)
 	if q.unfinished() && !goesOn(answer.Records) {
 		q.lane.ends++
@@ -40,6 +41,7 @@ func (q *question) answeredLive(answer *cloudassistant.Answer, differs, moved bo
 	q.await(false)
 	q.sought, q.coveredUntil, q.missedAt = false, time.Time{}, time.Time{}
 	q.leaveToSurveys(before, now)
+	q.looked(answer, moved, now)
 	return owners
 }
 

@@ -32,6 +32,12 @@ type crowd struct {
 	ceiling int
 	qps     float64
 	seed    uint64
+	// events come up to crowdDelay after the ends that they tell of, but for the lost share.
+	events bool
+	lost   float64
+	// near is an API close by, which shows everything at once, and a crowd whose runs end within so long.
+	near   bool
+	within time.Duration
 }
 
 const (
@@ -39,6 +45,8 @@ const (
 	crowdMedian    = 3 * time.Minute
 	crowdSigma     = 0.8
 	crowdLag       = 3 * time.Second
+	crowdDelay     = time.Second
+	crowdNear      = 5 * time.Millisecond
 )
 
 // figures are what a crowd cost, and how late its ends were known.
@@ -47,12 +55,21 @@ type figures struct {
 	lags             []time.Duration
 	took             time.Duration
 	missing          int
-	kinds            map[string]int
+	// young are the runs that ended so young that the first sight of it is not believed, grown the lags of the others.
+	young map[Owner]bool
+	grown []time.Duration
+	kinds map[string]int
 }
 
 func (f figures) lag(share float64) time.Duration {
 	slices.Sort(f.lags)
 	return f.lags[int(share*float64(len(f.lags)-1))]
+}
+
+// grownLag is that of runs that did not end young.
+func (f figures) grownLag(share float64) time.Duration {
+	slices.Sort(f.grown)
+	return f.grown[int(share*float64(len(f.grown)-1))]
 }
 
 func (f figures) String() string {
@@ -104,20 +121,24 @@ func (c *crowdCloud) Session(context.Context, cloudassistant.Identity, string) (
 func (c *crowdCloud) Account() string { return "1" }
 
 func (c *crowdCloud) DescribeInvocationResults(ctx context.Context, q cloudassistant.Query, paging cloudassistant.Paging) (*cloudassistant.Page, error) {
-	if err := travel(ctx); err != nil {
+	if err := c.travel(ctx); err != nil {
 		return nil, err
 	}
 	page, refusal := c.answer(q, paging)
-	if err := travel(ctx); err != nil {
+	if err := c.travel(ctx); err != nil {
 		return nil, err
 	}
 	return page, refusal
 }
 
 // travel is half of a round trip, by the clock of the bubble.
-func travel(ctx context.Context) error {
+func (s crowd) travel(ctx context.Context) error {
+	trip := crowdRoundTrip
+	if s.near {
+		trip = crowdNear
+	}
 	select {
-	case <-time.After(crowdRoundTrip / 2):
+	case <-time.After(trip / 2):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -185,14 +206,21 @@ func (s crowd) observe() figures {
 		run.visibleAt = run.created.Add(time.Duration(random.Float64() * float64(crowdLag)))
 		run.ends = run.created.Add(time.Duration(math.Exp(crowdSigma*random.NormFloat64()) * float64(crowdMedian)))
 		run.endVisibleAt = run.ends.Add(time.Duration(random.Float64() * float64(crowdLag)))
+		if s.within > 0 {
+			run.ends = begin.Add(2*time.Minute + time.Duration(random.Float64()*float64(s.within)))
+			run.endVisibleAt = run.ends.Add(time.Duration(random.Float64() * float64(crowdLag)))
+		}
+		if s.near {
+			run.visibleAt, run.endVisibleAt = run.created, run.ends
+		}
 		cloud.list = append(cloud.list, run)
 		cloud.byID[run.id] = run
 	}
 	slices.SortFunc(cloud.list, func(a, b *crowdRun) int { return b.created.Compare(a.created) })
 
-	var f figures
+	f := figures{young: map[Owner]bool{}}
 	news := make(chan Owner, 4*s.runs)
-	poller := New(cloud, Options{Clock: clock.RealClock{}, QPS: s.qps, AskSingly: s.singly, Notify: func(owner Owner) { news <- owner }})
+	poller := New(cloud, Options{Clock: clock.RealClock{}, QPS: s.qps, AskSingly: s.singly, EventsInterval: s.eventsInterval(), Notify: func(owner Owner) { news <- owner }})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- poller.Start(ctx) }()
@@ -204,6 +232,9 @@ func (s crowd) observe() figures {
 			}
 		}
 	}()
+	if s.events {
+		go s.publish(poller, cloud.list)
+	}
 	limit := time.After(12 * time.Hour)
 	for len(f.lags) < s.runs {
 		select {
@@ -215,12 +246,16 @@ func (s crowd) observe() figures {
 				continue
 			}
 			if live.StartedAt.Sub(run.created) < 30*time.Second && live.StartedAt.Sub(snapshot.UnchangedSince) < 5*time.Second {
+				f.young[owner] = true
 				watch := about(run.id)
 				watch.AnswerFrom = snapshot.UnchangedSince.Add(5 * time.Second)
 				poller.Watch(owner, watch)
 				continue
 			}
 			f.lags = append(f.lags, time.Since(run.ends))
+			if !f.young[owner] {
+				f.grown = append(f.grown, time.Since(run.ends))
+			}
 			poller.Forget(owner)
 		case <-limit:
 			f.missing = s.runs - len(f.lags)
@@ -240,6 +275,38 @@ func (s crowd) observe() figures {
 	return f
 }
 
+func (s crowd) eventsInterval() time.Duration {
+	if s.events {
+		return 5 * time.Minute
+	}
+	return 0
+}
+
+// publish tells of the ends, in whatever order the events come.
+func (s crowd) publish(poller *Poller, runs []*crowdRun) {
+	type event struct {
+		run *crowdRun
+		at  time.Time
+	}
+	random := rand.New(rand.NewPCG(s.seed, 2))
+	var events []event
+	for _, run := range runs {
+		if random.Float64() >= s.lost && !run.foreign {
+			events = append(events, event{run, run.ends.Add(time.Duration(random.Float64() * float64(crowdDelay)))})
+		}
+	}
+	if s.near {
+		for n := range events {
+			events[n].at = events[n].run.ends
+		}
+	}
+	slices.SortFunc(events, func(a, b event) int { return a.at.Compare(b.at) })
+	for _, event := range events {
+		<-time.After(time.Until(event.at))
+		poller.Nudge(Nudge{AccountID: "1", RegionID: region, InvokeID: event.run.id, InstanceID: "i-" + event.run.id})
+	}
+}
+
 // compare runs a crowd with every run asked about by itself, and with surveys.
 func (s crowd) compare(t *testing.T) (singly, together figures) {
 	t.Helper()
@@ -249,6 +316,15 @@ func (s crowd) compare(t *testing.T) (singly, together figures) {
 	s.singly = false
 	synctest.Test(t, func(*testing.T) { together = s.observe() })
 	return singly, together
+}
+
+// hinted runs a crowd with surveys and events.
+func (s crowd) hinted(t *testing.T) (f figures) {
+	t.Helper()
+	s.qps = float64(cmp.Or(s.ceiling, s.quota)) / 60
+	s.events = true
+	synctest.Test(t, func(*testing.T) { f = s.observe() })
+	return f
 }
 
 // TestCrowds holds what surveys are for: fewer calls, and ends that are known sooner.
@@ -309,16 +385,16 @@ func TestCrowdFigures(t *testing.T) {
 		if s.quota == 0 {
 			continue
 		}
-		var singly, together []figures
+		var singly, together, hinted []figures
 		for seed := range *seeds {
 			s.seed = uint64(seed)
 			alone, all := s.compare(t)
-			singly, together = append(singly, alone), append(together, all)
+			singly, together, hinted = append(singly, alone), append(together, all), append(hinted, s.hinted(t))
 			if all.missing > 0 {
 				t.Errorf("%d ends were never known", all.missing)
 			}
 		}
-		t.Logf("%s\nsingly:   %v\ntogether: %v", name, medians(singly), medians(together))
+		t.Logf("%s\nsingly:   %v\ntogether: %v\nevents:   %v", name, medians(singly), medians(together), medians(hinted))
 	}
 }
 
@@ -332,6 +408,7 @@ func medians(all []figures) string {
 		{"%.2f [%.2f, %.2f] calls a run", func(f figures) float64 { return float64(f.calls) / float64(len(f.lags)) }},
 		{"p50 %.1f [%.1f, %.1f] s", func(f figures) float64 { return f.lag(0.5).Seconds() }},
 		{"p99 %.1f [%.1f, %.1f] s", func(f figures) float64 { return f.lag(0.99).Seconds() }},
+		{"p99 of the grown %.1f [%.1f, %.1f] s", func(f figures) float64 { return f.grownLag(0.99).Seconds() }},
 		{"%.0f [%.0f, %.0f] throttled", func(f figures) float64 { return float64(f.throttled) }},
 	} {
 		var values []float64

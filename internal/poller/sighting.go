@@ -158,7 +158,8 @@ func (q *question) unfinished() bool {
 // covered says that the question is due by its schedule alone, for which surveys stand in.
 func (q *question) covered() bool {
 	_, history := q.next()
-	return !history && !q.coveredUntil.IsZero() && !q.sought && !q.forced && q.failure == nil &&
+	hinted := !q.following.next.IsZero() && !q.following.next.After(q.due)
+	return !history && !hinted && !q.coveredUntil.IsZero() && !q.sought && !q.forced && q.failure == nil &&
 		!slices.ContainsFunc(q.interests, func(i *interest) bool { return i.unmet(q.live) })
 }
 

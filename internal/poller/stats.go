@@ -16,6 +16,9 @@ type Stats struct {
 	// Watched is how many questions somebody wants the answer of. Of these, Awaited are left to the next survey to tell
 	// of for the first time.
 	Watched, Awaited int
+	// Hinted is how many questions are about to be asked because of a hint, and Stretched how many are left to hints, but
+	// for an answer now and then.
+	Hinted, Stretched int
 	// Refused is how many questions somebody has to mend something for: credentials, a policy, the question itself.
 	Refused int
 	// Due is how many other questions lack an answer that was to be there by now, and Overdue how many of these lack it
@@ -84,6 +87,12 @@ func (s *Stats) add(q *question, now time.Time) {
 		return
 	}
 	s.Watched++
+	if !q.following.next.IsZero() {
+		s.Hinted++
+	}
+	if q.stretched() {
+		s.Stretched++
+	}
 	if q.failure != nil && (q.failure.Err.Class == cloudassistant.ClassDenied || q.failure.Err.Class == cloudassistant.ClassInvalid) {
 		s.Refused++
 		return

@@ -472,7 +472,7 @@ func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, beg
 	}
 	for _, id := range order {
 		questions := l.byRun[id]
-		if len(questions) == 0 {
+		if !slices.ContainsFunc(questions, func(q *question) bool { return q.key.surveyable() }) {
 			continue
 		}
 		s.ours += len(rows[id])
@@ -482,7 +482,7 @@ func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, beg
 		}
 		s.met[id] = all
 		for _, q := range questions {
-			if len(q.interests) == 0 {
+			if len(q.interests) == 0 || !q.key.surveyable() {
 				continue
 			}
 			what, news := q.sight(all, isWhole, began, now, p.options.Jitter())

@@ -1,0 +1,181 @@
+package poller
+
+import (
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+const (
+	// followFor is how long a run is followed after a hint until that is given up, and deafAtMost the longest time that it
+	// is not followed again after hints that came to nothing.
+	followFor  = 90 * time.Second
+	deafAtMost = time.Hour
+	// lookAgain is the wait after the first look that was too early; it doubles.
+	lookAgain = 500 * time.Millisecond
+	// progressEvery is how often hints may ask about a run that goes on elsewhere.
+	progressEvery = 10 * time.Second
+	// placesAtMost bounds the instances that are remembered as hinted: a run has at most 100.
+	placesAtMost = 128
+	// floodTime is how much of the rate hinted questions may need before a survey answers them.
+	floodTime = time.Second
+	// nudgedAtOnce bounds the attempts that hints led to, and nudgedTrip is the round trip that they are enough for.
+	nudgedAtOnce = 16
+	nudgedTrip   = 200 * time.Millisecond
+)
+
+// following is what came of the hints about a question. They only say when to look.
+type following struct {
+	// places are the instances that were hinted; the empty one is any.
+	places map[string]bool
+	// next is when to look because of a hint; zero when none asks for that.
+	next time.Time
+	// until is until when hints are followed; zero when there is none to follow.
+	until time.Time
+	// whole says that all that is known to go on was hinted: the end is looked for again and again.
+	whole bool
+	// looks counts those since then that were too early, and again is the wait after the next of them. heard is when the
+	// hint came; zero if the first look was not made by that.
+	looks int
+	again time.Duration
+	heard time.Time
+	// misled counts the times in a row that following came to nothing, and deafUntil is until when it is not tried again.
+	misled    int
+	deafUntil time.Time
+}
+
+// hinted takes in a hint that was heard at some time before now: one of its kind counts once, and only if it tells of what
+// is not known.
+func (q *question) hinted(place string, heard, now time.Time) {
+	f := &q.following
+	if !f.until.IsZero() && f.next.IsZero() && !now.Before(f.until) {
+		*f = following{misled: f.misled, deafUntil: f.deafUntil}
+	}
+	if f.places[place] && !f.until.IsZero() || len(f.places) >= placesAtMost {
+		return
+	}
+	goes, known := q.goesOnAt(place)
+	if known && !goes || !known && q.known() != nil && q.knowsAll(now) {
+		return
+	}
+	if f.places == nil {
+		f.places = map[string]bool{}
+	}
+	f.places[place] = true
+	if now.Before(f.deafUntil) {
+		return
+	}
+	if f.until.IsZero() || goes {
+		f.until = now.Add(followFor)
+	}
+	first := later(now, heard.Add(q.lane.reputation.delay))
+	switch {
+	case f.whole || q.known() != nil && !goesOn(q.live.Records):
+	case q.wholeHinted():
+		f.follow(first)
+		f.heard = heard
+	case f.next.IsZero():
+		f.next = later(first, q.answered.from.Add(progressEvery))
+	}
+}
+
+// follow begins to look for the end.
+func (f *following) follow(first time.Time) {
+	f.whole, f.looks, f.again, f.next, f.heard = true, 0, lookAgain, first, time.Time{}
+}
+
+// goesOnAt says whether the run goes on in a place, as far as that is known.
+func (q *question) goesOnAt(place string) (goes, known bool) {
+	for _, row := range q.known() {
+		if place == "" || row.InstanceID == place {
+			known = true
+			goes = goes || !row.InvocationStatus.Terminal()
+		}
+	}
+	return goes, known
+}
+
+// wholeHinted says that no place is known that goes on and was not hinted.
+func (q *question) wholeHinted() bool {
+	goes, unhinted := 0, 0
+	for _, row := range q.known() {
+		if !row.InvocationStatus.Terminal() {
+			goes++
+			if !q.following.places[row.InstanceID] {
+				unhinted++
+			}
+		}
+	}
+	return unhinted == 0 || q.following.places[""] && goes == 1
+}
+
+// looked takes in an answer, whoever asked for it: either it is what hints told of, or there is another look, or nothing
+// came of them. moved says that a run began or ended since the answer before.
+func (q *question) looked(answer *cloudassistant.Answer, moved bool, now time.Time) {
+	f := &q.following
+	if f.until.IsZero() {
+		return
+	}
+	onTime := !f.next.IsZero() && !answer.StartedAt.Before(f.next)
+	if q.known() != nil && !goesOn(answer.Records) {
+		if f.whole && onTime && !f.heard.IsZero() {
+			q.lane.reputation.learn(answer.StartedAt.Sub(f.heard), f.looks > 0)
+		}
+		f.next, f.whole, f.misled = time.Time{}, false, 0
+		return
+	}
+	if onTime && q.between() {
+		f.next, f.whole = time.Time{}, false
+		if moved {
+			f.misled = 0
+		} else {
+			f.giveUp(now)
+		}
+		return
+	}
+	switch whole := q.wholeHinted(); {
+	case whole && !f.whole && now.Before(f.until):
+		f.follow(now.Add(lookAgain))
+	case onTime && !whole:
+		f.next, f.whole = time.Time{}, false
+	case onTime:
+		f.looks++
+		f.next = now.Add(f.again)
+		f.again *= 2
+		if f.next.After(f.until) {
+			f.giveUp(now)
+		}
+	}
+}
+
+// between says that a command that runs again and again waits for its next run where it was hinted to have ended one, and
+// forgets these hints: there will be others.
+func (q *question) between() (yes bool) {
+	for _, row := range q.known() {
+		if row.InvocationStatus == cloudassistant.StatusScheduled && q.following.places[row.InstanceID] {
+			delete(q.following.places, row.InstanceID)
+			yes = true
+		}
+	}
+	return yes
+}
+
+// giveUp follows no hint for a while, longer each time in a row: whoever forges them must not keep a run asked for.
+func (f *following) giveUp(now time.Time) {
+	rest := min(followFor<<min(f.misled, 6), deafAtMost)
+	*f = following{misled: f.misled + 1, deafUntil: now.Add(rest)}
+}
+
+// followed says that the question is due for no other reason than hints and its schedule, so that it has places of its own
+// among the attempts, and may wait for a survey where too many are.
+func (q *question) followed() bool {
+	if q.following.next.IsZero() || q.failure != nil || q.forced || !q.surveyed() {
+		return false
+	}
+	for _, i := range q.interests {
+		if i.unmet(q.live) {
+			return false
+		}
+	}
+	return true
+}
