@@ -48,14 +48,11 @@ type following struct {
 // is not known.
 func (q *question) hinted(place string, heard, now time.Time) {
 	f := &q.following
-	if !f.until.IsZero() && f.next.IsZero() && !now.Before(f.until) {
-		*f = following{misled: f.misled, deafUntil: f.deafUntil}
+	if f.next.IsZero() && !now.Before(later(f.until, f.deafUntil)) {
+		*f = following{misled: f.misled}
 	}
-	if f.places[place] && !f.until.IsZero() || len(f.places) >= placesAtMost {
-		return
-	}
-	goes, known := q.goesOnAt(place)
-	if known && !goes || !known && q.known() != nil && q.knowsAll(now) {
+	goes, heeded := q.heeds(place, now)
+	if !heeded {
 		return
 	}
 	if f.places == nil {
@@ -79,20 +76,28 @@ func (q *question) hinted(place string, heard, now time.Time) {
 	}
 }
 
-// follow begins to look for the end.
-func (f *following) follow(first time.Time) {
-	f.whole, f.looks, f.again, f.next, f.heard = true, 0, lookAgain, first, time.Time{}
-}
-
-// goesOnAt says whether the run goes on in a place, as far as that is known.
-func (q *question) goesOnAt(place string) (goes, known bool) {
+// heeds says whether a hint tells of something that is not known, and whether that is the end of what is known to go on.
+func (q *question) heeds(place string, now time.Time) (goes, heeded bool) {
+	f := &q.following
+	if f.places[place] {
+		return false, false
+	}
+	known := false
 	for _, row := range q.known() {
 		if place == "" || row.InstanceID == place {
 			known = true
 			goes = goes || !row.InvocationStatus.Terminal()
 		}
 	}
-	return goes, known
+	if goes {
+		return true, true
+	}
+	return false, !known && len(f.places) < placesAtMost && (q.known() == nil || !q.knowsAll(now))
+}
+
+// follow begins to look for the end.
+func (f *following) follow(first time.Time) {
+	f.whole, f.looks, f.again, f.next, f.heard = true, 0, lookAgain, first, time.Time{}
 }
 
 // wholeHinted says that no place is known that goes on and was not hinted.
@@ -139,13 +144,33 @@ func (q *question) looked(answer *cloudassistant.Answer, moved bool, now time.Ti
 	case onTime && !whole:
 		f.next, f.whole = time.Time{}, false
 	case onTime:
-		f.looks++
-		f.next = now.Add(f.again)
-		f.again *= 2
-		if f.next.After(f.until) {
-			f.giveUp(now)
-		}
+		f.lookLater(now)
 	}
+}
+
+// lookLater plans another look, in vain if that comes too late.
+func (f *following) lookLater(now time.Time) {
+	f.looks++
+	f.next = now.Add(f.again)
+	f.again *= 2
+	if f.next.After(f.until) {
+		f.giveUp(now)
+	}
+}
+
+// overlooked takes in that a survey, begun at some time before now, has told nothing of a question that waited for it. That
+// says little about the run, but must not lead to survey after survey.
+func (q *question) overlooked(began, now time.Time) {
+	f := &q.following
+	switch {
+	case f.next.IsZero() || f.next.After(began) || q.sought || !q.surveyed():
+		return
+	case f.whole:
+		f.lookLater(now)
+	default:
+		f.next = time.Time{}
+	}
+	q.lane.plan(q)
 }
 
 // between says that a command that runs again and again waits for its next run where it was hinted to have ended one, and
@@ -169,7 +194,7 @@ func (f *following) giveUp(now time.Time) {
 // followed says that the question is due for no other reason than hints and its schedule, so that it has places of its own
 // among the attempts, and may wait for a survey where too many are.
 func (q *question) followed() bool {
-	if q.following.next.IsZero() || q.failure != nil || q.forced || !q.surveyed() {
+	if q.following.next.IsZero() || q.failure != nil || q.forced || q.sought || !q.surveyed() {
 		return false
 	}
 	for _, i := range q.interests {

@@ -122,12 +122,11 @@ func (l *lane) surveyDue(now time.Time) time.Time {
 	if l.trusting() && l.awaiting == 0 {
 		due = later(due, l.listedAt().Add(l.safetyInterval()))
 	}
-	flood, soonest := l.flood(now) > 0, progressEvery
-	if flood {
-		soonest = roundAtLeast
-	}
-	if soon := l.endsSince.Add(max(soonest, l.took)); (flood || l.surveySoon) && soon.Before(due) {
-		due = soon
+	switch soon := l.endsSince.Add(max(progressEvery, l.took)); {
+	case l.flood(now) > 0:
+		return now
+	case l.surveySoon && soon.Before(due):
+		return soon
 	}
 	return due
 }

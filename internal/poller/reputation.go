@@ -12,7 +12,7 @@ const (
 	// announcedWithin is how long after polling has found an end its hint may still come.
 	announcedWithin = 90 * time.Second
 	// suspectsAtMost bounds the ends whose hint is still to come: where it lacks for more, it does not come.
-	suspectsAtMost = 1000
+	suspectsAtMost = 10_000
 	// firstLooks is the share of the first looks after a hint that are to be late enough to show the end, and delayAtMost
 	// bounds the wait before them.
 	firstLooks  = 0.95

@@ -537,6 +537,9 @@ func (s *survey) end(ctx context.Context, err error) {
 			q.await(false)
 			l.plan(q)
 		}
+		if !failed {
+			q.overlooked(s.began, now)
+		}
 	}
 	l.rouse()
 }

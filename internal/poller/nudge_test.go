@@ -1,0 +1,344 @@
+package poller
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+// hint is one about a run, and maybe an instance of it.
+func hint(invokeID, instanceID string) Nudge {
+	return Nudge{RegionID: region, InvokeID: invokeID, InstanceID: instanceID}
+}
+
+// endingAt replies that every run goes on until a time, and has succeeded from then on.
+func endingAt(at time.Time) func(call) reply {
+	return func(c call) reply {
+		if c.at.Before(at) {
+			return rows(c.query, cloudassistant.StatusRunning)
+		}
+		return rows(c.query, cloudassistant.StatusSuccess)
+	}
+}
+
+func TestAHintIsFollowedUntilTheEndIsThere(t *testing.T) {
+	for name, c := range map[string]struct {
+		lag  time.Duration
+		want []float64
+	}{
+		"an API that shows it at once":     {0, []float64{0}},
+		"an API that shows it later":       {300 * time.Millisecond, []float64{0, 0.5}},
+		"an API that shows it much later":  {5 * time.Second, []float64{0, 0.5, 1.5, 3.5, 7.5}},
+		"an API that shows it after a sec": {time.Second, []float64{0, 0.5, 1.5}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, Options{}, running)
+				watch := about("t-1")
+				watch.MinInterval, watch.MaxInterval = time.Minute, time.Hour
+				w.poller.Watch("a", watch)
+				w.pass(40 * time.Second)
+				w.took()
+				w.news("a")
+				now := w.clock.Now()
+				w.script(endingAt(now.Add(c.lag)))
+				if !w.poller.Nudge(hint("t-1", "i-0")) {
+					t.Error("nobody watches it")
+				}
+				w.pass(10 * time.Second)
+				expectOffsets(t, offsets(now, w.took()), c.want)
+				expectNews(t, w, "a", 1)
+			})
+		})
+	}
+}
+
+func TestWhomAHintConcerns(t *testing.T) {
+	for name, c := range map[string]struct {
+		nudge          Nudge
+		watched, asked bool
+	}{
+		"the run":              {hint("t-1", ""), true, true},
+		"the instance":         {hint("t-1", "i-0"), true, true},
+		"the account":          {Nudge{AccountID: "of a/alice", RegionID: region, InvokeID: "t-1"}, true, true},
+		"another account":      {Nudge{AccountID: "of b/bob", RegionID: region, InvokeID: "t-1"}, false, false},
+		"another region":       {Nudge{RegionID: "cn-beijing", InvokeID: "t-1"}, false, false},
+		"another run":          {hint("t-2", ""), false, false},
+		"another instance":     {hint("t-1", "i-7"), false, false},
+		"all that is watched":  {Nudge{RegionID: region}, true, true},
+		"all of another place": {Nudge{RegionID: "cn-beijing"}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, Options{}, running)
+				watch := about("t-1")
+				watch.Question.InstanceID = "i-0"
+				watch.MinInterval, watch.MaxInterval = time.Minute, time.Hour
+				w.poller.Watch("a", watch)
+				w.pass(40 * time.Second)
+				w.took()
+				w.script(endingAt(w.clock.Now()))
+				if watched := w.poller.Nudge(c.nudge); watched != c.watched {
+					t.Errorf("watched: %v, want %v", watched, c.watched)
+				}
+				w.pass(time.Second)
+				if asked := len(w.took()) > 0; asked != c.asked {
+					t.Errorf("asked: %v, want %v", asked, c.asked)
+				}
+			})
+		})
+	}
+}
+
+func TestARunIsNotFollowedForEver(t *testing.T) {
+	cost := func(often time.Duration, instance func(n int) string) int {
+		calls := 0
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, Options{QPS: 50}, running)
+			watch := about("t-1")
+			watch.MinInterval, watch.MaxInterval = 5*time.Hour, 5*time.Hour
+			w.poller.Watch("a", watch)
+			w.pass(40 * time.Second)
+			w.took()
+			for n := range int(4 * time.Hour / often) {
+				w.poller.Nudge(hint("t-1", instance(n)))
+				w.pass(often)
+			}
+			calls = len(w.took())
+		})
+		return calls
+	}
+	// Followed for a minute and a half it is asked 8 times; it is followed again after as long, and after twice as long
+	// each time from then on: at 0, 3, 7.5, 15, 28.5, 54 and 103.5 minutes, and from then on by the hour.
+	for name, c := range map[string]struct {
+		instance func(int) string
+		most     int
+	}{
+		"the same forged hint, every second":       {func(int) string { return "i-0" }, 10 * 8},
+		"every second another that nobody knows":   {func(n int) string { return fmt.Sprint("i-x", n) }, 10 * 8},
+		"every second one that names no instance":  {func(int) string { return "" }, 10 * 8},
+		"now and then one that names no instances": {func(n int) string { return fmt.Sprint("i-", n%2) }, 10 * 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := cost(time.Second, c.instance); got > c.most {
+				t.Errorf("%d calls in four hours, want at most %d", got, c.most)
+			}
+		})
+	}
+}
+
+func TestTheHintsOfOneRunAreOneQuestion(t *testing.T) {
+	var all []cloudassistant.InvocationStatus
+	for range 100 {
+		all = append(all, cloudassistant.StatusRunning)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ended := 0
+		w := newWorld(t, Options{}, func(c call) reply {
+			statuses := append([]cloudassistant.InvocationStatus(nil), all...)
+			for n := range ended {
+				statuses[n] = cloudassistant.StatusSuccess
+			}
+			return rows(c.query, statuses...)
+		})
+		watch := about("t-1")
+		watch.MinInterval, watch.MaxInterval = 2*time.Hour, 2*time.Hour
+		w.poller.Watch("a", watch)
+		w.pass(40 * time.Second)
+		w.took()
+		// 50 end, one each second; then all others at once.
+		now := w.clock.Now()
+		for n := range 50 {
+			w.together(func() { ended = n + 1 })
+			w.poller.Nudge(hint("t-1", fmt.Sprint("i-", n)))
+			w.pass(time.Second)
+		}
+		expectOffsets(t, offsets(now, w.took()), []float64{0, 10, 20, 30, 40, 50})
+		w.pass(30 * time.Second)
+		w.took()
+		now = w.clock.Now()
+		w.together(func() { ended = 100 })
+		for n := 50; n < 100; n++ {
+			w.poller.Nudge(hint("t-1", fmt.Sprint("i-", n)))
+		}
+		w.pass(time.Minute)
+		expectOffsets(t, offsets(now, w.took()), []float64{0})
+		if live := w.poller.Watch("a", watch).Live; goesOn(live.Records) {
+			t.Error("its end is not known")
+		}
+	})
+}
+
+func TestAHintOvertakesNoFailure(t *testing.T) {
+	for name, c := range map[string]struct {
+		class cloudassistant.Class
+		quiet time.Duration
+	}{
+		"denied":      {cloudassistant.ClassDenied, 25 * time.Second},
+		"invalid":     {cloudassistant.ClassInvalid, 9 * time.Minute},
+		"unavailable": {cloudassistant.ClassUnavailable, 1500 * time.Millisecond},
+		"throttled":   {cloudassistant.ClassThrottled, 30 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, Options{}, running)
+				w.poller.Watch("a", about("t-1"))
+				w.pass(0)
+				for c.class == cloudassistant.ClassThrottled && w.clock.Now().Second() > 20 {
+					w.pass(time.Second)
+				}
+				w.took()
+				w.script(failing(c.class))
+				w.poller.Nudge(hint("t-1", "i-0"))
+				w.pass(0)
+				expectCalls(t, w.took(), 1)
+				for range 10 {
+					w.poller.Nudge(hint("t-1", "i-0"))
+					w.poller.Nudge(hint("t-1", ""))
+					w.poller.Nudge(Nudge{RegionID: region})
+					w.pass(c.quiet / 10)
+				}
+				expectCalls(t, w.took(), 0)
+			})
+		})
+	}
+}
+
+func TestAHintThatComesTooEarlyIsRemembered(t *testing.T) {
+	for name, c := range map[string]struct {
+		before time.Duration
+		nudge  Nudge
+		want   []float64
+	}{
+		"a minute before":           {time.Minute, hint("t-1", "i-0"), []float64{0, 0.5, 1.5}},
+		"three minutes before":      {3 * time.Minute, hint("t-1", "i-0"), []float64{0}},
+		"of another account":        {time.Second, Nudge{AccountID: "x", RegionID: region, InvokeID: "t-1"}, []float64{0, 0.5, 1.5}},
+		"of another region":         {time.Second, Nudge{RegionID: "cn-beijing", InvokeID: "t-1"}, []float64{0}},
+		"of another run":            {time.Second, hint("t-2", "i-0"), []float64{0}},
+		"followed by 20,000 others": {time.Second, hint("t-1", "i-0"), []float64{0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, Options{}, running)
+				if w.poller.Nudge(c.nudge) {
+					t.Error("somebody watches it")
+				}
+				for n := range 20_000 {
+					if name == "followed by 20,000 others" {
+						w.poller.Nudge(hint(fmt.Sprint("t-x", n), "i-0"))
+					}
+				}
+				if got := len(w.poller.rumours.order); got > rumoursAtMost {
+					t.Errorf("%d are remembered", got)
+				}
+				w.pass(c.before)
+				watch := about("t-1")
+				watch.MinInterval, watch.MaxInterval = time.Minute, time.Hour
+				now := w.clock.Now()
+				w.poller.Watch("a", watch)
+				w.pass(2 * time.Second)
+				expectOffsets(t, offsets(now, w.took()), c.want)
+			})
+		})
+	}
+}
+
+func TestAHintOfSomethingIsOneSurvey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := surveyedTown(t)
+		for _, run := range c.runs {
+			run.started = run.started.Add(-5 * time.Hour)
+		}
+		c.pass(2 * time.Minute)
+		c.took()
+		c.pass(30 * time.Second)
+		if _, lists := tally(c.took()); lists["Running"] > 4 {
+			t.Fatalf("it is surveyed too often to see anything: %v", lists)
+		}
+		c.together(func() { c.ends(0, 3) })
+		for range 1000 {
+			c.poller.Nudge(Nudge{RegionID: region})
+		}
+		c.pass(11 * time.Second)
+		if known := c.known(0, 3); known != 3 {
+			t.Errorf("%d of 3 ends are known", known)
+		}
+		c.pass(20 * time.Second)
+		if _, lists := tally(c.took()); lists["Running"] > 3*4 {
+			t.Errorf("there were many surveys: %v", lists)
+		}
+	})
+}
+
+func TestAFloodOfHintsIsAWalk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := surveyedTown(t)
+		c.together(func() { c.ends(0, 150) })
+		for _, run := range c.runs[:150] {
+			c.poller.Nudge(hint(run.id, "i-"+run.id))
+		}
+		c.pass(8 * time.Second)
+		if known := c.known(0, 150); known != 150 {
+			t.Errorf("%d of 150 ends are known", known)
+		}
+		if singles, lists := tally(c.took()); singles > 40 {
+			t.Errorf("%d were asked about by themselves, lists %v", singles, lists)
+		}
+	})
+}
+
+func TestAForgedFloodCostsLittle(t *testing.T) {
+	cost := func(flood bool) (calls int) {
+		synctest.Test(t, func(t *testing.T) {
+			c := surveyedTown(t)
+			for n := range 10_000 {
+				if flood {
+					c.poller.Nudge(hint(fmt.Sprint("t-", n%400), fmt.Sprint("i-t-", n%400)))
+				}
+				if n%1000 == 0 {
+					c.pass(time.Second)
+				}
+			}
+			c.pass(10 * time.Minute)
+			calls = len(c.took())
+			if known := c.known(0, 200); known != 0 {
+				t.Errorf("%d ends are known that were none", known)
+			}
+		})
+		return calls
+	}
+	quiet, flooded := cost(false), cost(true)
+	// Each of the 200 is looked for 8 times, in surveys of 4 pages or by itself, and has its own schedule after that.
+	if most := quiet + 800; flooded > most {
+		t.Errorf("%d calls, want at most %d", flooded, most)
+	}
+	t.Logf("%d calls without hints, %d with 10,000", quiet, flooded)
+}
+
+func TestHintsHavePlacesOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Options{QPS: 100, Burst: 100, AskSingly: true}, running)
+		watch := about("t-0")
+		watch.MinInterval, watch.MaxInterval = time.Minute, time.Hour
+		for n := range 90 {
+			watch.Question.InvokeID = fmt.Sprint("t-", n)
+			w.poller.Watch(Owner(watch.Question.InvokeID), watch)
+		}
+		w.pass(40 * time.Second)
+		w.took()
+		ends := w.clock.Now()
+		w.script(func(c call) reply {
+			r := endingAt(ends)(c)
+			r.takes = 120 * time.Millisecond
+			return r
+		})
+		for n := range 80 {
+			w.poller.Nudge(hint(fmt.Sprint("t-", n), "i-0"))
+		}
+		w.pass(time.Second)
+		expectCalls(t, w.took(), 80)
+	})
+}

@@ -1,0 +1,222 @@
+package poller
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+// hintedWorld has a run that goes on, and an engine that is told of the ends of as many others before it finds them.
+func hintedWorld(t *testing.T, interval time.Duration, proven int) *world {
+	t.Helper()
+	w := newWorld(t, Options{EventsInterval: interval, AskSingly: true}, running)
+	w.poller.Watch("a", about("t-a"))
+	w.pass(time.Minute)
+	for n := range proven {
+		w.ends(fmt.Sprint("t-", n), cloudassistant.StatusSuccess, true)
+	}
+	w.pass(time.Minute)
+	w.took()
+	return w
+}
+
+// ends has a run be watched and end with a status, and be polled or hinted.
+func (w *world) ends(id string, status cloudassistant.InvocationStatus, hinted bool) {
+	over := false
+	w.script(func(c call) reply {
+		if over && c.query.InvokeID == id {
+			return rows(c.query, status)
+		}
+		return running(c)
+	})
+	w.poller.Watch(Owner(id), about(id))
+	w.pass(time.Second)
+	w.together(func() { over = true })
+	if hinted {
+		w.poller.Nudge(hint(id, "i-0"))
+	}
+	w.pass(10 * time.Minute)
+	w.poller.Forget(Owner(id))
+	w.script(running)
+}
+
+// pace is how many calls there are in half an hour.
+func (w *world) pace() int {
+	w.took()
+	w.pass(30 * time.Minute)
+	return len(w.took())
+}
+
+func TestPollingStretchesWhereHintsAreReliable(t *testing.T) {
+	for name, c := range map[string]struct {
+		interval    time.Duration
+		proven      int
+		least, most int
+	}{
+		"hints are off":    {0, provenBy, 29, 300},
+		"nothing is known": {5 * time.Minute, 0, 29, 300},
+		"not proven yet":   {5 * time.Minute, provenBy - 1, 29, 300},
+		"proven":           {5 * time.Minute, provenBy, 5, 7},
+		"at another pace":  {10 * time.Minute, provenBy, 2, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := hintedWorld(t, c.interval, c.proven)
+				if got := w.pace(); got < c.least || got > c.most {
+					t.Errorf("%d calls in half an hour, want %d to %d", got, c.least, c.most)
+				}
+				if s := w.poller.Watch("a", about("t-a")); s.OverdueAt.Before(w.clock.Now()) {
+					t.Errorf("an answer counts as missed that nobody asks for: %v", s.OverdueAt)
+				}
+			})
+		})
+	}
+}
+
+func TestAnEndThatNobodyHintedEndsTheStretching(t *testing.T) {
+	for name, c := range map[string]struct {
+		status cloudassistant.InvocationStatus
+		// late is how long after polling has found the end its hint comes; 0 for never.
+		late      time.Duration
+		stretched bool
+	}{
+		"it is missing":                  {cloudassistant.StatusSuccess, 0, false},
+		"it is late":                     {cloudassistant.StatusSuccess, time.Minute, true},
+		"it is too late":                 {cloudassistant.StatusSuccess, 3 * time.Minute, false},
+		"the kind that is never hinted":  {cloudassistant.StatusError, 0, true},
+		"a failure is hinted as well":    {cloudassistant.StatusFailed, 0, false},
+		"as is a command that timed out": {cloudassistant.StatusTimeout, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := hintedWorld(t, 5*time.Minute, provenBy)
+				w.poller.Watch("b", about("t-b"))
+				w.pass(time.Second)
+				w.script(func(asked call) reply {
+					if asked.query.InvokeID == "t-b" {
+						return rows(asked.query, c.status)
+					}
+					return running(asked)
+				})
+				live := func() *cloudassistant.Answer { return w.poller.Watch("b", about("t-b")).Live }
+				for goesOn(live().Records) {
+					w.pass(time.Second)
+				}
+				w.pass(c.late)
+				if c.late > 0 {
+					w.poller.Nudge(hint("t-b", "i-0"))
+				}
+				w.poller.Forget("b")
+				w.pass(2*time.Minute - min(c.late, 2*time.Minute))
+				if stretched := w.pace() < 10; stretched != c.stretched {
+					t.Errorf("polling is stretched: %v, want %v", stretched, c.stretched)
+				}
+				if c.stretched {
+					return
+				}
+				for n := range provenBy {
+					w.ends(fmt.Sprint("t-again-", n), cloudassistant.StatusSuccess, true)
+				}
+				if w.pace() > 10 {
+					t.Error("polling does not stretch again")
+				}
+			})
+		})
+	}
+}
+
+func TestAnIntervalThatSomebodyAskedForHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := hintedWorld(t, 5*time.Minute, provenBy)
+		watch := about("t-a")
+		watch.MaxInterval = 90 * time.Second
+		w.poller.Watch("a", watch)
+		if got := w.pace(); got < 19 || got > 23 {
+			t.Errorf("%d calls in half an hour, want one every 90 seconds", got)
+		}
+		watch.MaxInterval = time.Hour
+		w.poller.Watch("a", watch)
+		if got := w.pace(); got > 7 {
+			t.Errorf("%d calls in half an hour, want one every 5 minutes at most", got)
+		}
+	})
+}
+
+func TestSurveysStretchWithTheHints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTown(t, Options{EventsInterval: 5 * time.Minute}, 200)
+		c.pass(5 * time.Minute)
+		for n := range provenBy {
+			c.together(func() { c.ends(n, n+1) })
+			c.poller.Nudge(hint(c.runs[n].id, "i-"+c.runs[n].id))
+			c.pass(time.Second)
+			c.poller.Forget(Owner(c.runs[n].id))
+		}
+		c.pass(6 * time.Minute)
+		c.took()
+		c.pass(30 * time.Minute)
+		singles, lists := tally(c.took())
+		if singles > 5 || lists["Running"] > 7*5 || lists["Running"] < 5*4 {
+			t.Errorf("%d singles and lists %v in half an hour, want a survey every 5 minutes", singles, lists)
+		}
+		// A newcomer is asked about as soon as ever.
+		c.settle(20, time.Second)
+		for _, run := range c.runs[200:] {
+			c.poller.Watch(Owner(run.id), about(run.id))
+		}
+		c.pass(10 * time.Second)
+		if answered, _ := c.answered(); answered != 210 {
+			t.Errorf("%d of 210 runs are known", answered)
+		}
+		// An end that nobody hinted brings the surveys back.
+		c.together(func() { c.ends(100, 110) })
+		c.pass(5*time.Minute + announcedWithin + time.Minute)
+		c.took()
+		c.pass(time.Minute)
+		if _, lists := tally(c.took()); lists["Running"] < 4*4 {
+			t.Errorf("surveys do not come back: %v", lists)
+		}
+	})
+}
+
+func TestTheWaitForTheFirstLookIsLearned(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 1))
+	for name, c := range map[string]struct {
+		lag         func() time.Duration
+		least, most time.Duration
+	}{
+		"no lag":         {func() time.Duration { return 0 }, 0, 0},
+		"always so long": {func() time.Duration { return time.Second }, 950 * time.Millisecond, 1100 * time.Millisecond},
+		"up to 3 seconds": {func() time.Duration {
+			return time.Duration(random.Float64() * float64(3*time.Second))
+		}, 2500 * time.Millisecond, 3 * time.Second},
+		"a minute": {func() time.Duration { return time.Minute }, delayAtMost - 50*time.Millisecond, delayAtMost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &reputation{}
+			early := 0
+			for n := range 2000 {
+				lag := c.lag()
+				shown, again := r.delay, lookAgain
+				for shown < lag {
+					shown += again
+					again *= 2
+				}
+				if shown > r.delay && n >= 1000 {
+					early++
+				}
+				r.learn(shown, shown > r.delay)
+			}
+			if r.delay < c.least || r.delay > c.most {
+				t.Errorf("the delay is %v, want %v to %v", r.delay, c.least, c.most)
+			}
+			if early > 100 && c.most < delayAtMost {
+				t.Errorf("%d of 1,000 first looks were too early", early)
+			}
+		})
+	}
+}
