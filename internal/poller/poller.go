@@ -10,6 +10,9 @@
 // them by the lists that the API gives, and attempts are for whom it misses. Every page that either asks for takes a
 // token of the bucket of its account and region, which a throttle answer pauses for everybody; an outage leaves the lane
 // one call at a time.
+//
+// A Nudge hints that a run has news. It only makes its questions due sooner, within the same rate, and where hints have
+// proven reliable polling is left to go slower.
 package poller
 
 import (
@@ -40,12 +43,13 @@ type Watch struct {
 	HistoryLimit int
 	// MinInterval and MaxInterval bound the time from an answer to the next call: it starts at the minimum,
 	// grows while nothing changes, and falls back when something does. Zero means the engine's defaults; a
-	// maximum below the minimum is taken for the minimum. Of several owners the smallest values count.
+	// maximum below the minimum is taken for the minimum. Of several owners the smallest values count. A hint may ask
+	// earlier than the minimum, and where hints are reliable the engine's default of the maximum does not hold.
 	MinInterval time.Duration
 	MaxInterval time.Duration
 	// AnswerFrom, if not zero, demands an answer that was begun at that time or later: the next call is made
 	// then, neither before nor after, and its outcome is announced even if it brings no news. In the past it
-	// means now. Another owner's schedule or demand may still ask earlier. While attempts fail, the schedule
+	// means now. Another owner's schedule or demand, or a hint, may still ask earlier. While attempts fail, the schedule
 	// of failures goes first; only a new demand that means now is tried once regardless. No demand passes a
 	// throttled bucket or an outage.
 	AnswerFrom time.Time

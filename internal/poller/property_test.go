@@ -338,6 +338,19 @@ func (m *model) change(t *rapid.T) {
 	state.takes = time.Duration(rapid.Int64Range(0, int64(modelLatency)).Draw(t, "takes"))
 }
 
+// nudge hints at what is or is not so, once or often.
+func (m *model) nudge(t *rapid.T) {
+	n := Nudge{
+		AccountID:  rapid.SampledFrom([]string{"", "1", "2"}).Draw(t, "account"),
+		RegionID:   region,
+		InvokeID:   rapid.SampledFrom(append([]string{"", "t-4"}, modelRuns...)).Draw(t, "run"),
+		InstanceID: rapid.SampledFrom([]string{"", "i-of-a/alice", "i-of-b/bob", "i-of-nobody"}).Draw(t, "instance"),
+	}
+	for range rapid.SampledFrom([]int{1, 2, 1000}).Draw(t, "times") {
+		m.poller.Nudge(n)
+	}
+}
+
 func (m *model) throttled(t *rapid.T) {
 	account := rapid.SampledFrom([]string{"1", "2"}).Draw(t, "account")
 	m.mu.Lock()
@@ -356,7 +369,7 @@ func (m *model) wait(t *rapid.T) {
 	m.pass(time.Duration(rapid.Int64Range(0, int64(time.Minute)).Draw(t, "passes")))
 }
 
-// TestInvariants lets owners come, go and change their minds, the cloud change, fail, throttle and be slow, and
+// TestInvariants lets owners come, go and change their minds, hints come that are true or not, the cloud change, fail, throttle and be slow, and
 // time pass, and checks that
 //   - a question is never asked twice at once, nor when nobody wants it,
 //   - no call is made while its account is paused, nor more than the bucket allows,
@@ -376,6 +389,7 @@ func TestInvariants(t *testing.T) {
 				"forget":   m.forget,
 				"change":   m.change,
 				"throttle": m.throttled,
+				"nudge":    m.nudge,
 				"pass":     m.wait,
 				"": func(t *rapid.T) {
 					synctest.Wait()

@@ -52,9 +52,11 @@ const (
 // figures are what a crowd cost, and how late its ends were known.
 type figures struct {
 	calls, throttled int
-	lags             []time.Duration
-	took             time.Duration
-	missing          int
+	// after are the calls about single runs that had ended.
+	after   int
+	lags    []time.Duration
+	took    time.Duration
+	missing int
 	// young are the runs that ended so young that the first sight of it is not believed, grown the lags of the others.
 	young map[Owner]bool
 	grown []time.Duration
@@ -112,6 +114,7 @@ type crowdCloud struct {
 	used      int
 	calls     int
 	throttled int
+	after     int
 	kinds     map[string]int
 }
 
@@ -160,7 +163,11 @@ func (c *crowdCloud) answer(q cloudassistant.Query, paging cloudassistant.Paging
 	page := &cloudassistant.Page{RequestID: "r"}
 	if q.InvokeID != "" {
 		c.kinds["single"]++
-		if run := c.byID[q.InvokeID]; run != nil && !now.Before(run.visibleAt) {
+		run := c.byID[q.InvokeID]
+		if run != nil && !now.Before(run.ends) {
+			c.after++
+		}
+		if run != nil && !now.Before(run.visibleAt) {
 			page.Records = append(page.Records, run.record(now))
 		}
 		return page, nil
@@ -271,7 +278,7 @@ func (s crowd) observe() figures {
 	cloud.mu.Lock()
 	defer cloud.mu.Unlock()
 	f.kinds = cloud.kinds
-	f.calls, f.throttled = cloud.calls, cloud.throttled
+	f.calls, f.throttled, f.after = cloud.calls, cloud.throttled, cloud.after
 	return f
 }
 
@@ -369,6 +376,44 @@ func TestCrowds(t *testing.T) {
 	}
 }
 
+// TestCrowdsWithEvents holds what hints are for: ends that are known about as soon as the API shows them, where the quota
+// is enough to ask about each. The first look at each run comes on top of the call for its end.
+func TestCrowdsWithEvents(t *testing.T) {
+	for name, c := range map[string]struct {
+		crowd
+		calls float64 // a run, at most
+		p99   time.Duration
+	}{
+		"1,000 runs, 300 calls a minute":        {crowd{runs: 1000, quota: 300}, 1.5, crowdDelay + crowdLag + 1500*time.Millisecond},
+		"1,000 runs, 1,000 calls a minute":      {crowd{runs: 1000, quota: 1000}, 1.8, crowdDelay + crowdLag + 1500*time.Millisecond},
+		"10,000 runs, 6,000 calls a minute":     {crowd{runs: 10000, quota: 6000}, 1.25, crowdDelay + crowdLag + 1500*time.Millisecond},
+		"10,000 runs, far more than can be met": {crowd{runs: 10000, quota: 300}, 0.5, time.Minute},
+		"1,000 runs within an hour":             {crowd{runs: 1000, quota: 300, within: time.Hour}, 1.7, crowdDelay + crowdLag + 1500*time.Millisecond},
+		"100 ends a second, close by":           {crowd{runs: 1000, quota: 60000, near: true, within: 10 * time.Second}, 2.1, 500 * time.Millisecond},
+		"the same, by a tenth of the quota":     {crowd{runs: 1000, quota: 6000, near: true, within: 10 * time.Second}, 1.9, 500 * time.Millisecond},
+		"one of twenty events is lost":          {crowd{runs: 1000, quota: 300, within: 5 * time.Minute, lost: 0.05}, 1.6, 5*time.Minute + announcedWithin},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := c.hinted(t)
+			if got := float64(f.calls) / float64(c.runs); f.missing > 0 || got > c.calls {
+				t.Errorf("%.2f calls a run, want at most %.2f; %d ends were never known", got, c.calls, f.missing)
+			}
+			if got := float64(f.after) / float64(c.runs); got > 1.1 {
+				t.Errorf("%.2f calls for the end of a run, want at most 1.1", got)
+			}
+			if p99 := f.grownLag(0.99); p99 > c.p99 {
+				t.Errorf("known after up to %v, want %v", p99, c.p99)
+			}
+			if f.throttled > 1 {
+				t.Errorf("%d throttle answers", f.throttled)
+			}
+			if t.Failed() {
+				t.Log(f)
+			}
+		})
+	}
+}
+
 var (
 	crowds  = flag.String("crowds", "", "print the figures of these crowds, as runs/quota or runs/quota/foreign, separated by commas")
 	seeds   = flag.Int("seeds", 1, "of how many seeds each: what is printed is the median of each figure")
@@ -406,6 +451,7 @@ func medians(all []figures) string {
 		take func(f figures) float64
 	}{
 		{"%.2f [%.2f, %.2f] calls a run", func(f figures) float64 { return float64(f.calls) / float64(len(f.lags)) }},
+		{"%.2f [%.2f, %.2f] for its end", func(f figures) float64 { return float64(f.after) / float64(len(f.lags)) }},
 		{"p50 %.1f [%.1f, %.1f] s", func(f figures) float64 { return f.lag(0.5).Seconds() }},
 		{"p99 %.1f [%.1f, %.1f] s", func(f figures) float64 { return f.lag(0.99).Seconds() }},
 		{"p99 of the grown %.1f [%.1f, %.1f] s", func(f figures) float64 { return f.grownLag(0.99).Seconds() }},

@@ -41,7 +41,11 @@ type truth struct {
 	pageRows int
 	// singleFirst has the runs of one row come before those of several, so that lists look right at first.
 	singleFirst bool
-	seed        uint64
+	// hinted is the share of ends that hints tell of, once or twice, and up to hintDelay late; forged is the share of
+	// seconds in which somebody forges a hint or, now and then, hundreds.
+	hinted, forged float64
+	hintDelay      time.Duration
+	seed           uint64
 }
 
 // truthRow is one row of a run.

@@ -184,8 +184,9 @@ func (s truth) observe() []string {
 	var jitterLock sync.Mutex
 	w.poller = New(w, Options{
 		Clock: clock.RealClock{}, QPS: float64(s.quota) / 60, Burst: truthBurst, pageRows: s.pageRows,
-		Notify: func(owner Owner) { w.notes <- owner },
-		Jitter: func() float64 { jitterLock.Lock(); defer jitterLock.Unlock(); return jitter.Float64() },
+		EventsInterval: s.eventsInterval(),
+		Notify:         func(owner Owner) { w.notes <- owner },
+		Jitter:         func() float64 { jitterLock.Lock(); defer jitterLock.Unlock(); return jitter.Float64() },
 	})
 	runs := w.people()
 	// What the watchers do has a source of chance of its own, for it is not to depend on the order of calls.
@@ -222,12 +223,17 @@ func (s truth) observe() []string {
 	ended := make(chan error, 1)
 	go func() { ended <- w.poller.Start(ctx) }()
 
+	hints := rand.New(rand.NewPCG(s.seed, 10))
+	w.announce(hints)
 	limit := later(last, w.begin.Add(10*time.Minute)).Add(15 * time.Minute)
 	if s.faults > 0 {
 		limit = limit.Add(30 * time.Minute) // refused questions are asked again as rarely
 	}
 	for time.Now().Before(limit) && !w.over() {
 		<-time.After(time.Duration(chance.Int64N(int64(time.Second))))
+		if hints.Float64() < s.forged {
+			w.forge(hints)
+		}
 		synctest.Wait()
 		for more := true; more; {
 			select {
@@ -251,6 +257,51 @@ func (s truth) observe() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.wrong
+}
+
+func (s truth) eventsInterval() time.Duration {
+	if s.hinted > 0 || s.forged > 0 {
+		return 5 * time.Minute
+	}
+	return 0
+}
+
+// announce has hints come of the ends, in any order and maybe twice.
+func (w *truthWorld) announce(random *rand.Rand) {
+	for _, row := range w.rows {
+		if row.status == cloudassistant.StatusError || random.Float64() >= w.hinted {
+			continue
+		}
+		for range 1 + random.IntN(2) {
+			at := row.endsAt.Add(time.Duration(random.Int64N(int64(w.hintDelay))))
+			time.AfterFunc(time.Until(at), func() {
+				w.poller.Nudge(Nudge{AccountID: "1", RegionID: region, InvokeID: row.run.id, InstanceID: row.instance})
+			})
+		}
+	}
+}
+
+// forge hints at what is not so, or not yet, or nobody knows of.
+func (w *truthWorld) forge(random *rand.Rand) {
+	times := 1
+	if random.IntN(20) == 0 {
+		times = 500
+	}
+	for range times {
+		row := w.rows[random.IntN(len(w.rows))]
+		n := Nudge{RegionID: region, InvokeID: row.run.id, InstanceID: row.instance}
+		switch random.IntN(6) {
+		case 0:
+			n.InstanceID = ""
+		case 1:
+			n.InstanceID = fmt.Sprint("i-", random.IntN(1000))
+		case 2:
+			n.InvokeID = fmt.Sprint("t-x", random.IntN(1000))
+		case 3:
+			n.InvokeID, n.InstanceID = "", ""
+		}
+		w.poller.Nudge(n)
+	}
 }
 
 // act does what a note says: an owner comes (+), goes (-), or has news.
@@ -317,6 +368,9 @@ func TestTruth(t *testing.T) {
 			churn:       rapid.SampledFrom([]float64{0, 0.3}).Draw(rt, "churn"),
 			pageRows:    rapid.SampledFrom([]int{4, 7, 10, 50}).Draw(rt, "page rows"),
 			singleFirst: rapid.IntRange(0, 3).Draw(rt, "single first") == 0,
+			hinted:      rapid.SampledFrom([]float64{0, 0, 0.5, 1}).Draw(rt, "hinted"),
+			forged:      rapid.SampledFrom([]float64{0, 0, 0.1, 0.8}).Draw(rt, "forged"),
+			hintDelay:   rapid.SampledFrom([]time.Duration{time.Second, 5 * time.Second, 2 * time.Minute}).Draw(rt, "hint delay"),
 			seed:        rapid.Uint64().Draw(rt, "seed"),
 		}
 		var wrong []string
@@ -325,6 +379,30 @@ func TestTruth(t *testing.T) {
 			rt.Fatalf("%d faults, first: %s", len(wrong), strings.Join(wrong[:min(3, len(wrong))], "\n"))
 		}
 	})
+}
+
+// TestTruthWhateverIsHinted is the same promise under hints of all kinds: they change when an end is known, never what.
+func TestTruthWhateverIsHinted(t *testing.T) {
+	for n, hints := range []struct {
+		hinted, forged float64
+		delay          time.Duration
+	}{
+		{1, 0, time.Second}, {0.9, 0, 10 * time.Second}, {1, 1, time.Second}, {0, 1, time.Second}, {0.5, 0.5, 3 * time.Minute},
+	} {
+		for _, quota := range []int{60, 1000} {
+			t.Run(fmt.Sprint(hints, quota), func(t *testing.T) {
+				s := truth{
+					runs: 200, foreign: 30, rowsAtMost: 3, old: 0.1, late: 0.05, order: newestFirst, keyset: true, quota: quota,
+					pageRows: 50, seed: uint64(n), faults: 0.02, hinted: hints.hinted, forged: hints.forged, hintDelay: hints.delay,
+				}
+				synctest.Test(t, func(t *testing.T) {
+					if wrong := s.observe(); len(wrong) > 0 {
+						t.Errorf("%d faults, first: %s", len(wrong), wrong[0])
+					}
+				})
+			})
+		}
+	}
 }
 
 // TestTruthInACrowd has enough runs for lists to be believed, or not to be.
