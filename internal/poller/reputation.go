@@ -19,8 +19,8 @@ const (
 	delayAtMost = 4 * time.Second
 	// lookStep is about by how much that wait is changed at first, lookSteps the number of lessons after which that has
 	// halved, and lookStepAtLeast what is left of it in the end: many are learned at once, from looks at the same wait.
-	lookStep        = 300 * time.Millisecond
-	lookSteps       = 10
+	lookStep        = 1000 * time.Millisecond
+	lookSteps       = 8
 	lookStepAtLeast = 40 * time.Millisecond
 	// lookLate is by how much a first look may be late to tell anything about that wait.
 	lookLate = 250 * time.Millisecond
