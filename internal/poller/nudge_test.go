@@ -342,3 +342,63 @@ func TestHintsHavePlacesOfTheirOwn(t *testing.T) {
 		expectCalls(t, w.took(), 80)
 	})
 }
+
+func TestSurveysThatTellNothingDoNotGoOn(t *testing.T) {
+	cost := func(flood bool) (calls int) {
+		synctest.Test(t, func(t *testing.T) {
+			// So many go on, and none has ended, that the ended are looked through alone.
+			c := newTown(t, Options{}, 0)
+			c.settle(600, time.Second)
+			for _, run := range c.runs {
+				c.poller.Watch(Owner(run.id), about(run.id))
+			}
+			c.pass(10 * time.Minute)
+			c.took()
+			for _, run := range c.runs {
+				if flood {
+					c.poller.Nudge(hint(run.id, "i-"+run.id))
+				}
+			}
+			c.pass(30 * time.Second)
+			calls = len(c.took())
+		})
+		return calls
+	}
+	quiet, flooded := cost(false), cost(true)
+	t.Logf("%d calls without hints, %d with them", quiet, flooded)
+	if flooded > quiet+50 {
+		t.Errorf("%d calls, %d without hints", flooded, quiet)
+	}
+}
+
+// A command that runs again and again has ended when it is stopped; until then each of its runs is hinted.
+func TestEachRunOfAScheduledCommandIsLookedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		repeats := int64(1)
+		w := newWorld(t, Options{}, func(c call) reply {
+			r := rows(c.query, cloudassistant.StatusScheduled)
+			r.records[0].Repeats = repeats
+			return r
+		})
+		watch := about("t-1")
+		watch.MinInterval, watch.MaxInterval = 2*time.Hour, 2*time.Hour
+		w.poller.Watch("a", watch)
+		w.pass(40 * time.Second)
+		w.took()
+		now := w.clock.Now()
+		for range 5 {
+			w.together(func() { repeats++ })
+			w.poller.Nudge(hint("t-1", "i-0"))
+			w.pass(time.Minute)
+		}
+		expectOffsets(t, offsets(now, w.took()), []float64{0, 60, 120, 180, 240})
+		// From here on they are forged.
+		for range 3600 {
+			w.poller.Nudge(hint("t-1", "i-0"))
+			w.pass(time.Second)
+		}
+		if calls := w.took(); len(calls) > 7 {
+			t.Errorf("%d calls in an hour of forged hints", len(calls))
+		}
+	})
+}

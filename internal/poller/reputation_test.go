@@ -220,3 +220,76 @@ func TestTheWaitForTheFirstLookIsLearned(t *testing.T) {
 		})
 	}
 }
+
+// unhinted has a run end that nobody hints at, and passes the time until polling has found it.
+func (w *world) unhinted(id string) {
+	w.poller.Watch(Owner(id), about(id))
+	w.pass(time.Second)
+	w.script(func(c call) reply {
+		if c.query.InvokeID == id {
+			return rows(c.query, cloudassistant.StatusSuccess)
+		}
+		return running(c)
+	})
+	for goesOn(w.poller.Watch(Owner(id), about(id)).Live.Records) {
+		w.pass(time.Second)
+	}
+	w.poller.Forget(Owner(id))
+}
+
+func TestPollingComesBackAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := hintedWorld(t, 5*time.Minute, provenBy)
+		w.unhinted("t-b")
+		watch := about("t-a")
+		watch.AnswerFrom = w.clock.Now()
+		w.poller.Watch("a", watch)
+		w.pass(0)
+		w.took()
+		w.pass(announcedWithin - 2*time.Second)
+		expectCalls(t, w.took(), 0)
+		w.pass(4 * time.Second)
+		expectCalls(t, w.took(), 1)
+	})
+}
+
+func TestNothingIsOverdueBecausePollingComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := hintedWorld(t, 5*time.Minute, provenBy)
+		w.poller.Watch("t-b", about("t-b"))
+		w.pass(20 * time.Second)
+		watch := about("t-a")
+		watch.AnswerFrom = w.clock.Now()
+		w.poller.Watch("a", watch)
+		w.unhinted("t-b")
+		w.script(func(call) reply { return reply{hangs: true} })
+		for range int((announcedWithin + 30*time.Second).Seconds()) {
+			w.pass(time.Second)
+			if s := w.poller.Watch("a", watch); s.OverdueAt.Before(w.clock.Now()) {
+				t.Fatalf("the answer to be had every minute again is overdue since %v", s.OverdueAt)
+			}
+		}
+	})
+}
+
+func TestOneImpatientRunDoesNotBringTheSurveysBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTown(t, Options{EventsInterval: 5 * time.Minute}, 200)
+		watch := about("t-199")
+		watch.MaxInterval = time.Minute
+		c.poller.Watch("t-199", watch)
+		c.pass(5 * time.Minute)
+		for n := range provenBy {
+			c.together(func() { c.ends(n, n+1) })
+			c.poller.Nudge(hint(c.runs[n].id, "i-"+c.runs[n].id))
+			c.pass(time.Second)
+			c.poller.Forget(Owner(c.runs[n].id))
+		}
+		c.pass(6 * time.Minute)
+		c.took()
+		c.pass(30 * time.Minute)
+		if singles, lists := tally(c.took()); singles < 23 || singles > 35 || lists["Running"] > 7*5 {
+			t.Errorf("%d singles and lists %v in half an hour, want a single a minute and a survey every 5", singles, lists)
+		}
+	})
+}
