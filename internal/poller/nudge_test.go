@@ -311,8 +311,8 @@ func TestAForgedFloodCostsLittle(t *testing.T) {
 		return calls
 	}
 	quiet, flooded := cost(false), cost(true)
-	// Each of the 200 is looked for 8 times, in surveys of 4 pages or by itself, and has its own schedule after that.
-	if most := quiet + 800; flooded > most {
+	// Each of the 200 is looked for up to 8 times, but in surveys, of 4 pages.
+	if most := quiet + 150; flooded > most {
 		t.Errorf("%d calls, want at most %d", flooded, most)
 	}
 	t.Logf("%d calls without hints, %d with 10,000", quiet, flooded)
