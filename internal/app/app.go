@@ -92,6 +92,8 @@ func Run(ctx context.Context, cluster *rest.Config, options Options) error {
 		AskSingly: options.AskSingly,
 		Notify:    changes.Notify,
 		Observer:  meters,
+
+		EventsInterval: options.Events.pollingInterval(),
 	})
 	if err := manager.Add(engine); err != nil {
 		return err

@@ -96,7 +96,6 @@ func loads() map[string]load {
 // Whatever the API sends: the result is written and Completed, kubectl shows it and breaks no terminal, it keeps within
 // its budget, and what it leaves out is counted, the same after a restart and when it is asked again.
 func TestTheBudgetOfAStatus(t *testing.T) {
-	t.Parallel()
 	for _, budget := range []int{8 << 10, 96 << 10, 1 << 20} {
 		t.Run(fmt.Sprint(budget), func(t *testing.T) {
 			w := newWorld(t)

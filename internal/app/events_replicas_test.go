@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
-	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/testenv"
 )
 
@@ -161,13 +160,11 @@ func TestAnEventThatFindsNobodyComesAgain(t *testing.T) {
 	w.untilHeldAt(t, w.options.Events.BindAddress)
 	w.apply(t, "late", fmt.Sprintf("{regionID: %s, invokeID: t-late, polling: {%s}}", region, slow))
 	w.untilReason(t, "late", v1alpha1.ReasonRunning)
-	// Ends with Error are not announced: it is the event of the first instance that tells of both.
-	w.update(t, "t-late", 2, func(row *emulator.Row) { succeed(row); row.InvocationStatus = "Error" })
 	// Retries wait by the cloud's clock, from when they have been planned.
 	untilTrue(t, "the event comes again", func() bool {
 		w.pass(t, 20*time.Second)
 		n, _ := w.value(t, answered("accepted"))
 		return n == 1
 	})
-	w.untilReason(t, "late", v1alpha1.ReasonCommandFailed)
+	w.expectValues(t, map[string]float64{`events_nudges_total{watched="true"}`: 1})
 }

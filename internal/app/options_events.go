@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"time"
 
 	"k8s.io/utils/clock"
 
@@ -28,6 +29,9 @@ type EventsOptions struct {
 
 	// PodIP is where the other replicas reach this one.
 	PodIP string
+
+	// PollingInterval is that of runs whose ends are announced, once events have proved reliable.
+	PollingInterval time.Duration
 }
 
 func (o *EventsOptions) bind(flags *flag.FlagSet) {
@@ -48,6 +52,19 @@ func (o *EventsOptions) bind(flags *flag.FlagSet) {
 	flags.StringVar(&o.TLSCertFile, "events-tls-cert-file", "", "File with the certificate to receive events with; read again when it changes.")
 	flags.StringVar(&o.TLSKeyFile, "events-tls-key-file", "", "File with the key of --events-tls-cert-file.")
 	flags.StringVar(&o.PodIP, "events-pod-ip", "", "Where the other replicas reach this one, to pass events on to the one that works. Empty: $POD_IP.")
+	flags.DurationVar(&o.PollingInterval, "events-polling-interval", defaultPollingInterval,
+		"How often runs are asked about whose ends are announced by events, once these have proved reliable; 0 asks as often as without events.")
+}
+
+// defaultPollingInterval is the safety net below events: an end that is not announced is found by then.
+const defaultPollingInterval = 5 * time.Minute
+
+// pollingInterval is that of the engine, 0 where no events are received.
+func (o *EventsOptions) pollingInterval() time.Duration {
+	if !o.enabled() {
+		return 0
+	}
+	return o.PollingInterval
 }
 
 // enabled says whether events are received.
@@ -63,6 +80,9 @@ func (o *EventsOptions) validate() (problems []error) {
 	}
 	if o.PublicURL == "" && o.CloudMonitorTokenFile == "" {
 		problems = append(problems, errors.New("--events-public-url: name the URL that the target of the EventBridge rule names, such as https://events.example.com/eventbridge"))
+	}
+	if o.PollingInterval < 0 || o.PollingInterval > 0 && o.PollingInterval < time.Minute {
+		problems = append(problems, fmt.Errorf("--events-polling-interval: %v is below a minute, at which runs are asked about anyway; give 1m or more, or 0", o.PollingInterval))
 	}
 	if o.PublicURL != "" {
 		problems = append(problems, o.validateEventBridge()...)

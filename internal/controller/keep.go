@@ -27,7 +27,7 @@ func (r *InvocationResultReconciler) keep(ctx context.Context, result *v1alpha1.
 	switch {
 	case memory.owed:
 		r.tellNotKept(result, memory, fmt.Sprintf("the output cannot be kept in a Secret yet (%s); it is tried again by itself", delay.Reason))
-		// Secrets are named when they hold all that belongs there: a name would say so after a restart.
+		// New Secrets are named when they hold all that belongs there: a name would say so after a restart.
 		return memory.secrets, err
 	case errors.As(err, &refusal):
 		r.tellNotKept(result, memory, refusal.Sentence+"; then ask again by the annotation "+v1alpha1.AnnotationReconcileRequestedAt)

@@ -186,7 +186,9 @@ func (m *model) change(t *rapid.T) {
 		}
 	case "end":
 		for n := range run.rows {
-			run.rows[n].InvocationStatus, run.rows[n].FinishedTime = cloudassistant.StatusSuccess, time.Now()
+			if !run.rows[n].InvocationStatus.Terminal() {
+				run.rows[n].InvocationStatus, run.rows[n].FinishedTime = cloudassistant.StatusSuccess, time.Now()
+			}
 		}
 	case "forget", "fail":
 		run.forgotten, run.failing = what == "forget", what == "fail"

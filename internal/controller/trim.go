@@ -151,7 +151,8 @@ func (m *memory) holdsMoreThan(result settled) bool {
 	})
 }
 
-// settle forgets what is of no use for a settled result.
+// settle forgets what is of no use for a settled result. The names of its Secrets are: somebody may take them out of the
+// status.
 func (m *memory) settle() {
-	*m = memory{uid: m.uid, begun: true, writtenVersion: m.writtenVersion, writtenAt: m.writtenAt}
+	*m = memory{uid: m.uid, begun: true, writtenVersion: m.writtenVersion, writtenAt: m.writtenAt, secrets: m.secrets}
 }

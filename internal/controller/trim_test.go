@@ -255,3 +255,40 @@ func BenchmarkTrim(b *testing.B) {
 		}
 	}
 }
+
+// When a result is to be deleted depends on when these turned.
+func TestACopyKeepsWhatTheTimeToLiveCountsFrom(t *testing.T) {
+	result := &v1alpha1.InvocationResult{Spec: v1alpha1.InvocationResultSpec{TTLSecondsAfterFinished: ptr.To[int32](60)}}
+	for n, conditionType := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionCompleted, v1alpha1.ConditionSucceeded, v1alpha1.ConditionStalled} {
+		result.Status.Conditions = append(result.Status.Conditions, metav1.Condition{
+			Type: conditionType, Status: metav1.ConditionTrue, LastTransitionTime: metav1.NewTime(trimNow.Add(time.Duration(n) * time.Hour)),
+		})
+		want := expiresAt(result, 0)
+		if got := expiresAt(settledCopy(result, trimNow), 0); !got.Equal(want) {
+			t.Errorf("%s is the latest: the copy expires at %v, the whole at %v", conditionType, got, want)
+		}
+	}
+}
+
+// Of what is remembered of a settled result there stays what tells an old version from a new one, and names the Secrets.
+func TestWhatIsRememberedOfASettledResult(t *testing.T) {
+	kept := memory{uid: "uid-1", begun: true, writtenVersion: "100", writtenAt: trimNow, secrets: []string{"kept-output"}}
+	whole := kept
+	whole.demand, whole.kept, whole.told, whole.waveredAt = demand{leastInterval: time.Hour}, map[string]string{"i-a": "digest"}, "why", trimNow
+	whole.settle()
+	if diff := cmp.Diff(kept, whole, cmp.AllowUnexported(memory{}, demand{})); diff != "" {
+		t.Errorf("remembered are (-want +got):\n%s", diff)
+	}
+	settled, _ := settledOf(settledCopy(&v1alpha1.InvocationResult{}, trimNow))
+	if !whole.holdsMoreThan(settled) {
+		t.Error("a Secret that the status does not name any more is not noticed")
+	}
+}
+
+// Something is left to do with a settled result whose output could not be kept: it is read whole for that.
+func TestASettledResultThatOwesOutputIsReadWhole(t *testing.T) {
+	s := situation{stored: ended(t, nil), cachedAt: trimNow, at: trimNow, memory: memory{begun: true, owed: true}}
+	if isTrimmed, reads := s.check(t); !isTrimmed || reads != 1 {
+		t.Errorf("the copy is trimmed: %v, and the whole is read %d times, want once", isTrimmed, reads)
+	}
+}

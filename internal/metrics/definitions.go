@@ -87,6 +87,16 @@ var (
 		"Questions of which nothing is known yet and which the next survey is to tell of.",
 		ofPlace, nil,
 	}
+	hinted = definition{
+		"cloudassistant_questions_hinted", gauge,
+		"Questions that are about to be asked because an event said that their run has ended.",
+		ofPlace, nil,
+	}
+	stretched = definition{
+		"cloudassistant_questions_stretched", gauge,
+		"Questions that are left to events, which have proved reliable, but for an answer at each --events-polling-interval.",
+		ofPlace, nil,
+	}
 	refused = definition{
 		"cloudassistant_questions_refused", gauge,
 		"Questions that somebody has to mend something for: credentials, a policy, or the question itself. They are neither due nor overdue.",
@@ -159,7 +169,7 @@ var (
 
 	definitions = []definition{
 		calls, callDuration, throttled, breakerOpen, rateAllowed, tokens, sessionFailures,
-		watched, awaited, refused, due, overdue, oldestDue,
+		watched, awaited, hinted, stretched, refused, due, overdue, oldestDue,
 		surveys, walkPages, walkRows,
 		detectionLag, completed, writes, skips, truncated, deletions,
 		eventsAnswered, certificateFetches, eventsForwarded, eventsNudges, eventsDelay, announcedLag,

@@ -30,6 +30,8 @@ func (m *Metrics) collectStats(stats []poller.Stats, metrics chan<- prometheus.M
 		}
 		give(watched, float64(s.Watched))
 		give(awaited, float64(s.Awaited))
+		give(hinted, float64(s.Hinted))
+		give(stretched, float64(s.Stretched))
 		give(refused, float64(s.Refused))
 		give(due, float64(s.Due))
 		give(overdue, float64(s.Overdue))
@@ -50,7 +52,7 @@ func (m *Metrics) collectStats(stats []poller.Stats, metrics chan<- prometheus.M
 // together is the state of two places that are counted as one.
 func together(a, b poller.Stats) poller.Stats {
 	return poller.Stats{
-		Watched: a.Watched + b.Watched, Awaited: a.Awaited + b.Awaited, Refused: a.Refused + b.Refused,
+		Watched: a.Watched + b.Watched, Awaited: a.Awaited + b.Awaited, Hinted: a.Hinted + b.Hinted, Stretched: a.Stretched + b.Stretched, Refused: a.Refused + b.Refused,
 		Due: a.Due + b.Due, Overdue: a.Overdue + b.Overdue, OldestDue: max(a.OldestDue, b.OldestDue),
 		Bucket: a.Bucket || b.Bucket, Throttled: a.Throttled || b.Throttled,
 		Rate: a.Rate + b.Rate, Tokens: a.Tokens + b.Tokens,

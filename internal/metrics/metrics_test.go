@@ -219,14 +219,14 @@ func TestTheStateOfTheEngine(t *testing.T) {
 	o := newOperator(t)
 	o.stats = []poller.Stats{
 		{
-			RegionID: "cn-hangzhou", Account: "1", Watched: 9, Awaited: 8, Refused: 1, Due: 5, Overdue: 2, OldestDue: 90 * time.Second,
+			RegionID: "cn-hangzhou", Account: "1", Watched: 9, Awaited: 8, Hinted: 3, Stretched: 4, Refused: 1, Due: 5, Overdue: 2, OldestDue: 90 * time.Second,
 			Bucket: true, Throttled: true, Rate: 2.5, Tokens: -3,
 		},
 		{RegionID: "cn-beijing", Watched: 1, Refused: 1},
 	}
 	series := o.scrape(t)
 	for name, want := range map[string]float64{
-		"questions_watched": 9, "questions_awaited": 8, "questions_refused": 1, "questions_due": 5, "questions_overdue": 2,
+		"questions_watched": 9, "questions_awaited": 8, "questions_hinted": 3, "questions_stretched": 4, "questions_refused": 1, "questions_due": 5, "questions_overdue": 2,
 		"oldest_due_answer_age_seconds": 90, "api_breaker_open": 1, "api_allowed_calls_per_second": 2.5, "api_tokens": -3,
 	} {
 		expect(t, series, "cloudassistant_"+name+"{account=1,region=cn-hangzhou}", want)

@@ -73,15 +73,15 @@ func (p *projection) keep() Keep {
 
 // OwesOutput says, from the stored status alone, whether an ended command printed something that belongs in a Secret and
 // may be in none: no Secret is named, because it could not be written or the operator was restarted before it was; or it
-// was a schedule's, of which the Secrets that are named may hold earlier runs only. For an hour after the end the API is
-// asked for it once more.
+// ran more than once, or on several instances, so that the Secrets that are named may hold what was kept before the end
+// only. For an hour after the end the API is asked for it once more.
 func OwesOutput(spec *v1alpha1.InvocationResultSpec, status *v1alpha1.InvocationResultStatus, settings Settings, now time.Time) bool {
 	completed := findCondition(status, v1alpha1.ConditionCompleted)
 	p := &projection{Input: Input{Spec: spec, Settings: settings}}
 	if completed == nil || !isCommandEnd(completed.Reason) || p.policy() != v1alpha1.OutputSecret {
 		return false
 	}
-	if len(status.OutputSecrets) > 0 && !ranOnSchedule(status) || now.After(completed.LastTransitionTime.Add(owedTime)) {
+	if len(status.OutputSecrets) > 0 && len(status.Instances) == 1 && !ranOnSchedule(status) || now.After(completed.LastTransitionTime.Add(owedTime)) {
 		return false
 	}
 	return slices.ContainsFunc(status.Instances, func(r v1alpha1.InstanceResult) bool {

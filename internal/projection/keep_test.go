@@ -181,6 +181,10 @@ func TestOwesOutput(t *testing.T) {
 		"a Secret is named of a schedule": {want: true, edit: func(s *story) {
 			s.status.OutputSecrets, s.status.Instances[0].Repeats = []string{"result-output"}, 2
 		}},
+		"a Secret is named of several instances": {want: true, edit: func(s *story) {
+			s.status.OutputSecrets = []string{"result-output"}
+			s.status.Instances = append(s.status.Instances, s.status.Instances[0])
+		}},
 		"another policy":         {edit: func(s *story) { s.spec.Output = nil }},
 		"no Secrets are allowed": {edit: func(s *story) { s.settings.MaxOutputPolicy = v1alpha1.OutputTail }},
 		"long ago":               {after: 2 * time.Hour},

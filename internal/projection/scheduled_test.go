@@ -1,6 +1,7 @@
 package projection
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -118,4 +119,29 @@ func TestAStoppedInstanceDoesNotFailTheLastRun(t *testing.T) {
 	s := tell(t, run1())
 	s.answers(0, row("i-a", cancelled), row("i-b", waiting, ranBefore(1, 0)))
 	s.wantSucceeded("True/Succeeded")
+}
+
+// A run may fail on an instance that has no room in the status: who waits for Succeeded is told all the same.
+func TestAFailedRunThatDoesNotFitIsTold(t *testing.T) {
+	s := tell(t, run1())
+	s.settings.MaxStatusBytes = minStatusBytes
+	rows := func(repeats, exitOfLast int64) []cloudassistant.Record {
+		var all []cloudassistant.Record
+		for n := range 60 {
+			exit := int64(0)
+			if n == 59 {
+				exit = exitOfLast
+			}
+			all = append(all, row(fmt.Sprintf("i-%02d", n), waiting, ranBefore(repeats, exit)))
+		}
+		return all
+	}
+	s.answers(0, rows(1, 0)...)
+	s.wantEvents("Normal/Scheduled Normal/RunSucceeded")
+	if s.status.Truncated == nil || s.status.Truncated.Instances == 0 {
+		t.Fatal("everything fits")
+	}
+	s.answers(time.Minute, rows(2, 1)...)
+	s.wantSucceeded("False/CommandFailed")
+	s.wantEvents("Warning/RunFailed")
 }
