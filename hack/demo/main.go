@@ -44,7 +44,7 @@ func run(ctx context.Context, keep bool) (err error) {
 		say("Stopping everything")
 		err = errors.Join(err, play.tearDown())
 	}()
-	for _, act := range []func(context.Context, *stage) error{setUp, oneOfThreeFails, foundByTag, scheduled} {
+	for _, act := range []func(context.Context, *stage) error{setUp, oneOfThreeFails, foundByTag, scheduled, toldByEvents} {
 		if err := act(ctx, play); ctx.Err() != nil {
 			return errInterrupted
 		} else if err != nil {

@@ -37,6 +37,8 @@ type stage struct {
 	ecs          *ecs.Client
 	processes    []*exec.Cmd
 	startup      time.Duration
+	// eventsAddress is where the operator of the last act receives events, and adminAddress where the emulator is steered.
+	eventsAddress, adminAddress string
 }
 
 func setUp(ctx context.Context, s *stage) (err error) {
@@ -60,13 +62,26 @@ func setUp(ctx context.Context, s *stage) (err error) {
 		return err
 	}
 	say("Starting the operator, as its own ServiceAccount")
-	return s.startOperator(ctx)
+	if err := s.startOperator(ctx, "manager", "--watch-label-selector="+strings.Replace(announced, "=", "!=", 1)); err != nil {
+		return err
+	}
+	if err := s.show(ctx, fmt.Sprintf("kubectl -n %s wait lease/cloud-assistant-operator.ecs.k8s.alibabacloud --for=create --timeout=60s", testenv.OperatorNamespace)); err != nil {
+		return fmt.Errorf("%w: see %s", err, s.log("manager"))
+	}
+	return nil
 }
 
 // startEmulator returns once the emulator listens.
 func (s *stage) startEmulator(ctx context.Context) error {
+	var errEvents, errAdmin error
+	s.eventsAddress, errEvents = freeAddress(ctx)
+	s.adminAddress, errAdmin = freeAddress(ctx)
+	if err := errors.Join(errEvents, errAdmin); err != nil {
+		return err
+	}
 	command := s.command(ctx, "ecs-emulator", "--listen=127.0.0.1:0", "--instances=3", "--region="+region, "--min-rate=2s",
-		"--access-key-id="+accessKeyID, "--access-key-secret="+accessKeySecret)
+		"--access-key-id="+accessKeyID, "--access-key-secret="+accessKeySecret,
+		"--admin-listen="+s.adminAddress, "--events-target="+s.eventsURL(), "--events-token="+eventsToken)
 	stdout, err := command.StdoutPipe()
 	if err != nil {
 		return err
@@ -77,7 +92,7 @@ func (s *stage) startEmulator(ctx context.Context) error {
 	const ready = "listening on "
 	lines := bufio.NewScanner(stdout)
 	for lines.Scan() {
-		if _, url, found := strings.Cut(lines.Text(), ready); found {
+		if url, found := strings.CutPrefix(lines.Text(), ready); found {
 			s.emulatorURL = strings.TrimSpace(url)
 			fmt.Println("The ECS API is at", s.emulatorURL)
 			// The rest of its output has nowhere to go, and must not fill the pipe.
@@ -103,7 +118,7 @@ func (s *stage) connect() error {
 	return nil
 }
 
-func (s *stage) startOperator(ctx context.Context) error {
+func (s *stage) startOperator(ctx context.Context, name string, flags ...string) error {
 	kubeconfig, err := s.controlPlane.Kubeconfig(s.controlPlane.Operator, namespace)
 	if err != nil {
 		return err
@@ -112,20 +127,16 @@ func (s *stage) startOperator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	command := s.command(ctx, "manager", "--ecs-endpoint="+s.emulatorURL, "--metrics-bind-address=0", "--health-probe-bind-address="+health)
+	command := s.command(ctx, "manager", append([]string{
+		"--ecs-endpoint=" + s.emulatorURL, "--metrics-bind-address=0", "--health-probe-bind-address=" + health,
+	}, flags...)...)
 	command.Env = append(os.Environ(),
 		"KUBECONFIG="+kubeconfig,
-		"POD_NAMESPACE="+testenv.OperatorNamespace,
+		"POD_NAMESPACE="+testenv.OperatorNamespace, "POD_IP=127.0.0.1",
 		"ALIBABA_CLOUD_ACCESS_KEY_ID="+accessKeyID,
 		"ALIBABA_CLOUD_ACCESS_KEY_SECRET="+accessKeySecret,
 	)
-	if err := s.start(command, "manager"); err != nil {
-		return err
-	}
-	if err := s.show(ctx, fmt.Sprintf("kubectl -n %s wait lease/cloud-assistant-operator.ecs.k8s.alibabacloud --for=create --timeout=60s", testenv.OperatorNamespace)); err != nil {
-		return fmt.Errorf("%w: see %s", err, s.log("manager"))
-	}
-	return nil
+	return s.start(command, name)
 }
 
 func freeAddress(ctx context.Context) (string, error) {
