@@ -21,6 +21,8 @@ type outage struct {
 	last    *question
 	failure *Failure
 	until   time.Time
+	// denials counts the calls that were denied since the latest that was not.
+	denials int
 }
 
 // lasts says whether there is an outage.
@@ -29,8 +31,11 @@ func (o *outage) lasts() bool { return o.failures >= outageFrom }
 // failed takes in a failed call of a question, or of a survey if q is nil.
 func (l *lane) failed(q *question, err *cloudassistant.Error, began, now time.Time) {
 	o := &l.outage
-	if outcomeOf(err.Class) != outcomeUnavailable {
-		l.passed(now)
+	if kind := outcomeOf(err.Class); kind != outcomeUnavailable {
+		l.reached(now)
+		if kind == outcomeDenied {
+			o.denials++
+		}
 		return
 	}
 	if o.failures == 0 || o.last != q || o.lasts() {
@@ -43,21 +48,37 @@ func (l *lane) failed(q *question, err *cloudassistant.Error, began, now time.Ti
 	}
 }
 
-// passed takes in a call that the API answered.
+// passed takes in a call that the API answered. Where all were denied before, their credentials have been mended: whoever
+// was denied does not wait for its own turn, which may be ten minutes away.
 func (l *lane) passed(now time.Time) {
+	healed := l.outage.denials >= outageFrom
+	l.reached(now)
+	l.outage.denials = 0
+	if healed {
+		l.bringForward(outcomeDenied, now)
+	}
+}
+
+// reached takes in that the API can be reached, if only to refuse.
+func (l *lane) reached(now time.Time) {
 	lasted := l.outage.lasts()
-	l.outage = outage{}
+	l.outage = outage{denials: l.outage.denials}
 	if !lasted {
 		return
 	}
 	// A survey tells of most, sooner and for less.
 	from := now
 	if l.surveying() && l.survey == nil {
-		l.nextSurvey, l.surveySoon = now, true
+		l.nextSurvey = now
 		from = now.Add(l.roundEstimate())
 	}
+	l.bringForward(outcomeUnavailable, from)
+}
+
+// bringForward has questions that failed like that asked again from then on.
+func (l *lane) bringForward(kind outcome, from time.Time) {
 	for _, q := range l.questions {
-		if q.failure != nil && outcomeOf(q.failure.Err.Class) == outcomeUnavailable {
+		if q.failure != nil && outcomeOf(q.failure.Err.Class) == kind {
 			q.failed = plan{from: from}
 			l.plan(q)
 		}

@@ -90,3 +90,37 @@ func TestAFailureOfOneIsNoOutage(t *testing.T) {
 		}
 	})
 }
+
+// Once credentials that were refused work again for one question, all others do not wait for the ten minutes that they are
+// tried in at last.
+func TestWhoeverWasDeniedIsAskedOnceOneIsNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := true
+		w := newWorld(t, Options{AskSingly: true}, func(c call) reply {
+			if refused {
+				return reply{err: failureOf(cloudassistant.ClassDenied)}
+			}
+			return running(c)
+		})
+		const runs = 50
+		for n := range runs {
+			w.poller.Watch(Owner(fmt.Sprint(n)), about(fmt.Sprintf("t-%d", n)))
+			w.pass(time.Second)
+		}
+		w.pass(time.Hour)
+		w.mu.Lock()
+		refused = false
+		w.mu.Unlock()
+		w.took()
+		for len(w.took()) == 0 {
+			w.pass(time.Second)
+		}
+		// As soon as the rate of five a second allows.
+		w.pass(runs / 5 * time.Second)
+		for n := range runs {
+			if s := w.poller.Watch(Owner(fmt.Sprint(n)), about(fmt.Sprintf("t-%d", n))); s.Failure != nil {
+				t.Fatalf("t-%d is denied still: %v", n, s.Failure.Err)
+			}
+		}
+	})
+}

@@ -15,12 +15,18 @@ import (
 // /proc; on a system without it, it finds nothing. Many calls at once share their looks.
 func KillMarked(prefix string) { everywhere.kill(prefix) }
 
-var everywhere = sweeper{look: marked, slay: func(pid int) bool { return syscall.Kill(pid, syscall.SIGKILL) == nil }}
+var everywhere = sweeper{
+	look: marked,
+	halt: func(pid int) { _ = syscall.Kill(pid, syscall.SIGSTOP) }, // ESRCH: it has ended by itself.
+	slay: func(pid int) bool { return syscall.Kill(pid, syscall.SIGKILL) == nil },
+}
 
 // sweeper kills marked processes for many callers by few looks, because each look reads of every process.
 type sweeper struct {
 	// look lists the living processes that have a marker, with their markers.
 	look func() map[int]string
+	// halt stops a process from doing anything more.
+	halt func(pid int)
 	// slay kills a process, and says whether that was possible.
 	slay func(pid int) bool
 
@@ -63,14 +69,20 @@ func (s *sweeper) join(prefix string) *sweep {
 	return s.next
 }
 
-// run looks and kills until nothing is found: what was killed may have begun others in the meantime.
+// run looks and kills until nothing is found: what was killed may have begun others in the meantime. All are halted before
+// the first is killed: a shell that outlives what it has started would tell of that in its output.
 func (s *sweeper) run(prefixes []string) {
 	for again := true; again; {
 		again = false
+		var found []int
 		for pid, marker := range s.look() {
 			if slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(marker, prefix) }) {
-				again = s.slay(pid) || again
+				found = append(found, pid)
+				s.halt(pid)
 			}
+		}
+		for _, pid := range found {
+			again = s.slay(pid) || again
 		}
 	}
 }

@@ -2,6 +2,7 @@ package process
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 )
@@ -18,6 +19,7 @@ func TestManyKillsShareTheirLooks(t *testing.T) {
 		alive[n] = fmt.Sprintf("run-%d/", n)
 	}
 	s := sweeper{
+		halt: func(int) {},
 		look: func() map[int]string {
 			mu.Lock()
 			defer mu.Unlock()
@@ -77,6 +79,30 @@ func TestManyKillsShareTheirLooks(t *testing.T) {
 	}
 }
 
+// No process sees another killed: a shell would say so in its output.
+func TestAllAreHaltedBeforeOneIsKilled(t *testing.T) {
+	const processes = 20
+	halted, alive := 0, map[int]string{}
+	for pid := range processes {
+		alive[pid] = "run/"
+	}
+	s := sweeper{
+		look: func() map[int]string { return maps.Clone(alive) },
+		halt: func(int) { halted++ },
+		slay: func(pid int) bool {
+			if halted != processes {
+				t.Errorf("process %d is killed when %d of %d are halted", pid, halted, processes)
+			}
+			delete(alive, pid)
+			return true
+		},
+	}
+	s.kill("run/")
+	if len(alive) > 0 {
+		t.Errorf("alive are %v", alive)
+	}
+}
+
 // A process that cannot be killed is not looked for again and again.
 func TestKillGivesUp(t *testing.T) {
 	looks := 0
@@ -84,7 +110,7 @@ func TestKillGivesUp(t *testing.T) {
 		looks++
 		return map[int]string{1: "run/"}
 	}
-	s := sweeper{look: look, slay: func(int) bool { return false }}
+	s := sweeper{look: look, halt: func(int) {}, slay: func(int) bool { return false }}
 	s.kill("run/")
 	if looks != 1 {
 		t.Errorf("looked %d times, want once", looks)
