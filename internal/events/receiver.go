@@ -86,8 +86,9 @@ func NewReceiver(o ReceiverOptions) (*Receiver, error) {
 	return r, nil
 }
 
-// ServeHTTP answers a request.
+// ServeHTTP answers a request. Only who has sent a good one may keep the connection: strangers could hold all that there are.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	w.Header().Set("Connection", "close")
 	r.mux.ServeHTTP(w, request)
 }
 
@@ -101,6 +102,9 @@ func (r *Receiver) handle(path string, form Form, claim claim) {
 		r.say(form, reason, err)
 		if reason == ReasonMethod {
 			w.Header().Set("Allow", http.MethodPost)
+		}
+		if answers[reason].status == http.StatusOK {
+			w.Header().Del("Connection")
 		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(answers[reason].status)

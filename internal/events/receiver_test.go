@@ -130,6 +130,26 @@ func TestAnEventBecomesAHint(t *testing.T) {
 	}
 }
 
+// Strangers who keep their connections could hold all that the receiver has.
+func TestOnlyWhoSendsAGoodEventMayKeepTheConnection(t *testing.T) {
+	h := newHouse(t)
+	good, goodBody := h.announced(completed)
+	for name, test := range map[string]struct {
+		path   string
+		header http.Header
+		body   io.Reader
+		want   string
+	}{
+		"a good event": {"/eventbridge", good, goodBody, ""},
+		"unsigned":     {"/eventbridge", nil, strings.NewReader(completed), "close"},
+		"nowhere":      {"/", nil, strings.NewReader(completed), "close"},
+	} {
+		if got := h.post(test.path, test.header, test.body).Header().Get("Connection"); got != test.want {
+			t.Errorf("%s: Connection is %q, want %q", name, got, test.want)
+		}
+	}
+}
+
 // request makes the head and the body of a request.
 type request func(*house) (http.Header, io.Reader)
 
