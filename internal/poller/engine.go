@@ -26,7 +26,8 @@ type Poller struct {
 	interests map[Owner]*interest
 	lanes     map[laneKey]*lane
 	buckets   map[bucketKey]*sharedBucket
-	// rumours are the hints that are not of use yet, and reputations what those to each lane have been worth.
+	// rumours are the hints that may be of use to those who come later, and reputations what those to each lane have been
+	// worth.
 	rumours     rumours
 	reputations map[laneKey]*reputation
 }

@@ -19,8 +19,8 @@ func (n Nudge) concerns(key laneKey, account string) bool {
 	return key.regionID == n.RegionID && (n.AccountID == "" || account == "" || n.AccountID == account)
 }
 
-// Nudge asks soon about the run that has news, for whoever watches it, and says whether anybody does; if nobody does it is
-// remembered for a while. It never waits.
+// Nudge asks soon about the run that has news, for whoever watches it, and says whether anybody does. It is remembered for
+// a while, for whoever comes to watch it before the API shows the news. It never waits.
 func (p *Poller) Nudge(n Nudge) (watched bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -35,7 +35,7 @@ func (p *Poller) Nudge(n Nudge) (watched bool) {
 			watched = true
 		}
 	}
-	if !watched && n.InvokeID != "" {
+	if n.InvokeID != "" {
 		p.rumours.add(n, now)
 	}
 	return watched

@@ -246,6 +246,77 @@ func TestAHintThatComesTooEarlyIsRemembered(t *testing.T) {
 	}
 }
 
+func TestAHintIsRememberedForWhoeverJoinsTheWatch(t *testing.T) {
+	ofInstance := about("t-1")
+	ofInstance.Question.InstanceID = "i-0"
+	ofBob := about("t-1")
+	ofBob.Identity = bob
+	for name, c := range map[string]struct {
+		joins Watch
+		// forgotten says that whoever was told is gone by then.
+		forgotten bool
+		after     time.Duration
+		want      []float64
+	}{
+		"as another identity":        {ofBob, false, time.Second, []float64{0, 0.5, 1.5, 3.5}},
+		"with a question of its own": {ofInstance, false, time.Second, []float64{0, 0.5, 1.5, 3.5}},
+		"after it was forgotten":     {about("t-1"), true, time.Second, []float64{0, 0.5, 1.5, 3.5}},
+		"when it counts no more":     {ofBob, false, rumourFor, []float64{0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, Options{AskSingly: true}, running)
+				watch := about("t-1")
+				watch.MinInterval, watch.MaxInterval = time.Minute, time.Hour
+				w.poller.Watch("first", watch)
+				w.pass(40 * time.Second)
+				if !w.poller.Nudge(hint("t-1", "i-0")) {
+					t.Error("nobody watches it")
+				}
+				w.pass(c.after)
+				if c.forgotten {
+					w.poller.Forget("first")
+				}
+				w.took()
+				now := w.clock.Now()
+				w.script(endingAt(now.Add(2 * time.Second)))
+				c.joins.MinInterval, c.joins.MaxInterval = time.Minute, time.Hour
+				w.poller.Watch("second", c.joins)
+				w.pass(10 * time.Second)
+				var asked []call
+				for _, made := range w.took() {
+					if made.identity == c.joins.Identity && made.query.InstanceID == c.joins.Question.InstanceID {
+						asked = append(asked, made)
+					}
+				}
+				expectOffsets(t, offsets(now, asked), c.want)
+			})
+		})
+	}
+}
+
+// A run goes on whatever hints say: who was told of one is not told again because others join.
+func TestAHintIsHeardOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Options{AskSingly: true}, running)
+		watch := about("t-1")
+		watch.MinInterval, watch.MaxInterval = 5*time.Hour, 5*time.Hour
+		w.poller.Watch("first", watch)
+		w.pass(40 * time.Second)
+		w.took()
+		now := w.clock.Now()
+		for n := range 100 {
+			w.poller.Nudge(hint("t-1", "i-0"))
+			w.poller.Watch(Owner(fmt.Sprint("joins-", n)), watch)
+			w.pass(time.Second)
+		}
+		expectOffsets(t, offsets(now, w.took()), []float64{0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5, 63.5})
+		if got := len(w.poller.rumours.order); got != 1 {
+			t.Errorf("%d are remembered, want the one", got)
+		}
+	})
+}
+
 func TestAHintOfSomethingIsOneSurvey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := surveyedTown(t)

@@ -6,15 +6,16 @@ import (
 )
 
 const (
-	// rumourFor is how long a hint is remembered that nobody had a use for when it came: a run is often made, and may
-	// even end, before somebody watches it.
+	// rumourFor is how long a hint is remembered for those who come later: a run is often made, and may even end, before
+	// somebody watches it.
 	rumourFor = 2 * time.Minute
 	// rumoursAtMost bounds them, and rumoursOfRun those of one run, which has at most 100 instances.
 	rumoursAtMost = 10_000
 	rumoursOfRun  = 128
 )
 
-// rumours are hints that nobody had a use for when they came, the oldest first.
+// rumours are the hints of late, the oldest first. A question hears them once, when it is first watched: of those that come
+// later it is told at once.
 type rumours struct {
 	byRun map[runKey][]rumour
 	order []rumour
