@@ -186,8 +186,8 @@ type watched struct {
 	youngest, oldest time.Duration
 	// least and most are the shortest of the least and of the longest intervals that anybody asked for.
 	least, most time.Duration
-	// own is the shortest of the longest intervals that owners themselves asked for, if surveys are the cheaper way to
-	// keep them; zero if not.
+	// own is the shortest of the longest intervals that hold where hints are trusted, too, if surveys are the cheaper way
+	// to keep them; zero if not.
 	own time.Duration
 }
 
@@ -207,9 +207,9 @@ func (l *lane) watching(now time.Time) (w watched) {
 		}
 		w.youngest, w.oldest = min(w.youngest, age), max(w.oldest, age)
 		w.least, w.most = min(w.least, q.bounds.min), min(w.most, q.bounds.max)
-		if q.own > 0 {
-			if own++; own == 1 || q.own < w.own {
-				w.own = q.own
+		if longest := q.longest(); longest > 0 {
+			if own++; own == 1 || longest < w.own {
+				w.own = longest
 			}
 		}
 	}
@@ -217,6 +217,15 @@ func (l *lane) watching(now time.Time) (w watched) {
 		w.own = 0
 	}
 	return w
+}
+
+// longest is the longest interval of the question that holds whatever hints are worth: one that an owner has asked for, or
+// that of what no hint tells of; zero if there is none.
+func (q *question) longest() time.Duration {
+	if !q.announced() {
+		return q.bounds.max
+	}
+	return q.own
 }
 
 // spare is the longest that a question needs to wait where there is rate to spare.

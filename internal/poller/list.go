@@ -72,6 +72,16 @@ func goesOn(rows []cloudassistant.Record) bool {
 	return false
 }
 
+// repeats says whether any of the rows is of a command that runs again and again, as far as it shows.
+func repeats(rows []cloudassistant.Record) bool {
+	for i := range rows {
+		if rows[i].Repeats > 1 || rows[i].InvocationStatus == cloudassistant.StatusScheduled {
+			return true
+		}
+	}
+	return false
+}
+
 // covers says whether rows has all those of known, of which there must be some.
 func covers(rows, known []cloudassistant.Record) bool {
 	given := byKey(rows)

@@ -156,9 +156,16 @@ func (q *question) stretch() time.Duration {
 	return interval
 }
 
-// stretched says that the question is left to hints: it is known to go on, and none has misled of late.
+// stretched says that the question is left to hints: it is known to go on, they tell of its end, and none has misled of
+// late.
 func (q *question) stretched() bool {
-	return q.live != nil && q.lane.trusting() && goesOn(q.live.Records) && q.following.misled == 0
+	return q.live != nil && q.lane.trusting() && q.announced() && goesOn(q.live.Records) && q.following.misled == 0
+}
+
+// announced says that hints tell of the end of what goes on, and that it would show if they ceased to. None tells of a
+// question that names no run; and a command that runs again and again goes on whether its runs are announced or not.
+func (q *question) announced() bool {
+	return q.key.invokeID != "" && !repeats(q.known())
 }
 
 // safeUntil is until when the question is left to hints; zero if it is not.
@@ -178,10 +185,10 @@ func (l *lane) safetyInterval() time.Duration {
 	return interval
 }
 
-// account for the end of a run, if the answer tells of it: what was known to go on, and has ended, ought to have been
-// hinted, unless it is of a kind that never is.
+// accountFor takes in the end of a run, if the answer tells of it: what was known to go on, and has ended, ought to have
+// been hinted, unless it is of a kind that never is. No hint is understood to be about a question that names no run.
 func (q *question) accountFor(answer *cloudassistant.Answer, now time.Time) {
-	if q.known() == nil || !goesOn(q.live.Records) || len(answer.Records) == 0 || goesOn(answer.Records) {
+	if q.key.invokeID == "" || q.known() == nil || !goesOn(q.live.Records) || len(answer.Records) == 0 || goesOn(answer.Records) {
 		return
 	}
 	before := byKey(q.live.Records)

@@ -129,6 +129,91 @@ func TestAnEndThatNobodyHintedEndsTheStretching(t *testing.T) {
 	}
 }
 
+// byTag is a Watch of the runs with a tag.
+func byTag() Watch {
+	return Watch{Identity: alice, Question: cloudassistant.Query{
+		RegionID: region, Tags: []cloudassistant.Tag{{Key: "k", Value: "v"}},
+	}}
+}
+
+func TestWhatHintsTellNothingOfIsPolledAsEver(t *testing.T) {
+	for name, c := range map[string]struct {
+		watch     Watch
+		status    cloudassistant.InvocationStatus
+		repeats   int64
+		stretched bool
+	}{
+		"a run":                        {about("t-b"), cloudassistant.StatusRunning, 1, true},
+		"a schedule before its first":  {about("t-b"), cloudassistant.StatusScheduled, 0, false},
+		"a schedule between runs":      {about("t-b"), cloudassistant.StatusScheduled, 3, false},
+		"a schedule during a run":      {about("t-b"), cloudassistant.StatusRunning, 3, false},
+		"a question that names no run": {byTag(), cloudassistant.StatusRunning, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := hintedWorld(t, 5*time.Minute, provenBy)
+				w.poller.Forget("a")
+				w.script(func(asked call) reply {
+					r := rows(asked.query, c.status)
+					r.records[0].InvokeID, r.records[0].Repeats = "t-b", c.repeats
+					return r
+				})
+				w.poller.Watch("b", c.watch)
+				w.pass(10 * time.Minute)
+				if got := w.pace(); c.stretched != (got <= 7) || !c.stretched && got < 29 {
+					t.Errorf("%d calls in half an hour, stretched: %v", got, c.stretched)
+				}
+			})
+		})
+	}
+}
+
+func TestAnEndThatNoHintCouldTellOfCostsNoTrust(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := hintedWorld(t, 5*time.Minute, provenBy)
+		w.poller.Watch("b", byTag())
+		w.pass(20 * time.Second)
+		w.script(func(asked call) reply {
+			if len(asked.query.Tags) == 0 {
+				return running(asked)
+			}
+			return rows(asked.query, cloudassistant.StatusSuccess)
+		})
+		w.pass(5 * time.Minute)
+		if goesOn(w.poller.Watch("b", byTag()).Live.Records) {
+			t.Error("its end is not known")
+		}
+		w.poller.Forget("b")
+		if got := w.pace(); got > 7 {
+			t.Errorf("%d calls in half an hour: hints are not trusted any more", got)
+		}
+	})
+}
+
+func TestManySchedulesAreSurveyedAsEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTown(t, Options{EventsInterval: 5 * time.Minute}, 200)
+		c.together(func() {
+			for _, run := range c.runs[100:] {
+				run.status = cloudassistant.StatusScheduled
+			}
+		})
+		c.pass(5 * time.Minute)
+		for n := range provenBy {
+			c.together(func() { c.ends(n, n+1) })
+			c.poller.Nudge(hint(c.runs[n].id, "i-"+c.runs[n].id))
+			c.pass(time.Second)
+			c.poller.Forget(Owner(c.runs[n].id))
+		}
+		c.pass(6 * time.Minute)
+		c.took()
+		c.pass(30 * time.Minute)
+		if singles, lists := tally(c.took()); singles > 30 || lists["Running"] < 29*4 || lists["Running"] > 31*5 {
+			t.Errorf("%d singles and lists %v in half an hour, want a survey a minute", singles, lists)
+		}
+	})
+}
+
 func TestAnIntervalThatSomebodyAskedForHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := hintedWorld(t, 5*time.Minute, provenBy)
