@@ -28,6 +28,8 @@ const (
 type following struct {
 	// places are the instances that were hinted; the empty one is any.
 	places map[string]bool
+	// owed are the instances that were hinted before that, and are still to be shown to have ended.
+	owed map[string]bool
 	// next is when to look because of a hint; zero when none asks for that.
 	next time.Time
 	// until is until when hints are followed; zero when there is none to follow.
@@ -49,7 +51,7 @@ type following struct {
 func (q *question) hinted(place string, heard, now time.Time) {
 	f := &q.following
 	if f.next.IsZero() && !now.Before(later(f.until, f.deafUntil)) {
-		*f = following{misled: f.misled}
+		*f = following{misled: f.misled, owed: q.stillOwed()}
 	}
 	goes, heeded := q.heeds(place, now)
 	if !heeded {
@@ -106,12 +108,29 @@ func (q *question) wholeHinted() bool {
 	for _, row := range q.known() {
 		if !row.InvocationStatus.Terminal() {
 			goes++
-			if !q.following.places[row.InstanceID] {
+			if !q.following.told(row.InstanceID) {
 				unhinted++
 			}
 		}
 	}
 	return unhinted == 0 || q.following.places[""] && goes == 1
+}
+
+// told says that an instance was hinted by its name.
+func (f *following) told(instanceID string) bool {
+	return f.places[instanceID] || f.owed[instanceID]
+}
+
+// stillOwed are the instances that were hinted and are not known to have ended: however long ago that was, their end was
+// announced. The runs of a schedule are announced one by one.
+func (q *question) stillOwed() map[string]bool {
+	owed := map[string]bool{}
+	for _, row := range q.known() {
+		if !row.InvocationStatus.Terminal() && q.following.told(row.InstanceID) && !repeats(q.known()) {
+			owed[row.InstanceID] = true
+		}
+	}
+	return owed
 }
 
 // looked takes in an answer, whoever asked for it: either it is what hints told of, or there is another look, or nothing
@@ -134,7 +153,7 @@ func (q *question) looked(answer *cloudassistant.Answer, moved bool, now time.Ti
 		if moved {
 			f.misled = 0
 		} else {
-			f.giveUp(now)
+			q.giveUp(now)
 		}
 		return
 	}
@@ -144,17 +163,18 @@ func (q *question) looked(answer *cloudassistant.Answer, moved bool, now time.Ti
 	case onTime && !whole:
 		f.next, f.whole = time.Time{}, false
 	case onTime:
-		f.lookLater(now)
+		q.lookLater(now)
 	}
 }
 
 // lookLater plans another look, in vain if that comes too late.
-func (f *following) lookLater(now time.Time) {
+func (q *question) lookLater(now time.Time) {
+	f := &q.following
 	f.looks++
 	f.next = now.Add(f.again)
 	f.again *= 2
 	if f.next.After(f.until) {
-		f.giveUp(now)
+		q.giveUp(now)
 	}
 }
 
@@ -166,7 +186,7 @@ func (q *question) overlooked(began, now time.Time) {
 	case f.next.IsZero() || f.next.After(began) || q.sought || !q.surveyed():
 		return
 	case f.whole:
-		f.lookLater(now)
+		q.lookLater(now)
 	default:
 		f.next = time.Time{}
 	}
@@ -186,9 +206,10 @@ func (q *question) between() (yes bool) {
 }
 
 // giveUp follows no hint for a while, longer each time in a row: whoever forges them must not keep a run asked for.
-func (f *following) giveUp(now time.Time) {
-	rest := min(followFor<<min(f.misled, 6), deafAtMost)
-	*f = following{misled: f.misled + 1, deafUntil: now.Add(rest)}
+func (q *question) giveUp(now time.Time) {
+	misled := q.following.misled
+	rest := min(followFor<<min(misled, 6), deafAtMost)
+	q.following = following{misled: misled + 1, deafUntil: now.Add(rest), owed: q.stillOwed()}
 }
 
 // followed says that the question is due for no other reason than hints and its schedule, so that it has places of its own

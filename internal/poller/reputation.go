@@ -201,7 +201,7 @@ func (q *question) accountFor(answer *cloudassistant.Answer, now time.Time) {
 			continue
 		}
 		ended++
-		if places := q.following.places; !places[row.InstanceID] && !places[""] {
+		if f := &q.following; !f.told(row.InstanceID) && !f.places[""] {
 			unhinted = append(unhinted, place{row.InvokeID, row.InstanceID})
 		}
 	}

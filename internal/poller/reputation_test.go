@@ -214,6 +214,102 @@ func TestManySchedulesAreSurveyedAsEver(t *testing.T) {
 	})
 }
 
+// scripted has the instances of a run end, as the API shows it, at these times.
+func (w *world) scripted(id string, ends ...time.Time) {
+	w.script(func(c call) reply {
+		if c.query.InvokeID != id {
+			return running(c)
+		}
+		statuses := make([]cloudassistant.InvocationStatus, len(ends))
+		for n, end := range ends {
+			statuses[n] = cloudassistant.StatusRunning
+			if !c.at.Before(end) {
+				statuses[n] = cloudassistant.StatusSuccess
+			}
+		}
+		return rows(c.query, statuses...)
+	})
+}
+
+func TestAHintCountsUntilTheEndThatItToldOfIsKnown(t *testing.T) {
+	for name, c := range map[string]struct {
+		// hinted are the instances whose end is hinted, two minutes after one another. Of the first it is shown a second
+		// after that.
+		hinted  []int
+		trusted bool
+	}{
+		"both are hinted":          {[]int{0, 1}, true},
+		"the other way round":      {[]int{1, 0}, true},
+		"only the first is hinted": {[]int{0}, false},
+		"neither is hinted":        {nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := hintedWorld(t, 5*time.Minute, provenBy)
+				first := w.clock.Now().Add(20 * time.Second)
+				ends := []time.Time{first.Add(time.Second), first.Add(time.Second)}
+				for n := range ends {
+					if len(c.hinted) > 0 && n != c.hinted[0] {
+						ends[n] = first.Add(2 * time.Minute)
+					}
+				}
+				w.scripted("t-m", ends...)
+				w.poller.Watch("m", about("t-m"))
+				w.pass(20 * time.Second)
+				for _, n := range c.hinted {
+					w.poller.Nudge(hint("t-m", fmt.Sprint("i-", n)))
+					w.pass(2 * time.Minute)
+				}
+				if len(c.hinted) == 2 && goesOn(w.poller.Watch("m", about("t-m")).Live.Records) {
+					t.Error("its end is not known")
+				}
+				w.pass(5*time.Minute + announcedWithin + time.Minute)
+				w.poller.Forget("m")
+				if trusted := w.pace() < 10; trusted != c.trusted {
+					t.Errorf("hints are trusted: %v, want %v", trusted, c.trusted)
+				}
+			})
+		})
+	}
+}
+
+func TestHintsThatAllComeAreTrustedAndFollowed(t *testing.T) {
+	for seed := range uint64(60) {
+		synctest.Test(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 7))
+			upTo := func(seconds int) time.Duration { return time.Duration(random.IntN(seconds*1000)) * time.Millisecond }
+			w := hintedWorld(t, 5*time.Minute, provenBy)
+			span := 30 + random.IntN(600)
+			ends, hints := make([]time.Time, 1+random.IntN(4)), map[int]time.Time{}
+			var latest time.Time
+			for n := range ends {
+				end := w.clock.Now().Add(20*time.Second + upTo(span))
+				ends[n], hints[n] = end.Add(upTo(3)), end.Add(upTo(5))
+				latest = later(latest, later(ends[n], hints[n]))
+			}
+			w.scripted("t-m", ends...)
+			w.poller.Watch("m", about("t-m"))
+			for w.clock.Now().Before(latest.Add(5 * time.Second)) {
+				w.pass(100 * time.Millisecond)
+				for n, at := range hints {
+					if !w.clock.Now().Before(at) {
+						delete(hints, n)
+						w.poller.Nudge(hint("t-m", fmt.Sprint("i-", n)))
+					}
+				}
+			}
+			if goesOn(w.poller.Watch("m", about("t-m")).Live.Records) {
+				t.Errorf("seed %d: the end is not known 5 seconds after it was shown and hinted", seed)
+			}
+			w.poller.Forget("m")
+			w.pass(announcedWithin)
+			if got := w.pace(); got > 10 {
+				t.Errorf("seed %d: %d calls in half an hour: hints are not trusted any more", seed, got)
+			}
+		})
+	}
+}
+
 func TestAnIntervalThatSomebodyAskedForHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := hintedWorld(t, 5*time.Minute, provenBy)
