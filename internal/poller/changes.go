@@ -49,9 +49,12 @@ func changed(before, after []cloudassistant.Record) bool {
 // progressed says whether a run began or ended between two answers, so that the list of earlier runs may have
 // grown.
 func progressed(before, after []cloudassistant.Record) bool {
-	return !sameRows(before, after, func(a, b *cloudassistant.Record) bool {
-		return a.InvocationStatus == b.InvocationStatus && a.Repeats == b.Repeats && a.StartTime.Equal(b.StartTime)
-	})
+	return !sameRows(before, after, func(a, b *cloudassistant.Record) bool { return !moved(a, b) })
+}
+
+// moved compares two rows with the same key likewise.
+func moved(a, b *cloudassistant.Record) bool {
+	return a.InvocationStatus != b.InvocationStatus || a.Repeats != b.Repeats || !a.StartTime.Equal(b.StartTime)
 }
 
 // sameRow compares two rows with the same key.

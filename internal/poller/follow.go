@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"slices"
 	"time"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
@@ -134,8 +135,8 @@ func (q *question) stillOwed() map[string]bool {
 }
 
 // looked takes in an answer, whoever asked for it: either it is what hints told of, or there is another look, or nothing
-// came of them. moved says that a run began or ended since the answer before.
-func (q *question) looked(answer *cloudassistant.Answer, moved bool, now time.Time) {
+// came of them. before are the rows that were known before.
+func (q *question) looked(answer *cloudassistant.Answer, before []cloudassistant.Record, now time.Time) {
 	f := &q.following
 	if f.until.IsZero() {
 		return
@@ -148,13 +149,8 @@ func (q *question) looked(answer *cloudassistant.Answer, moved bool, now time.Ti
 		f.next, f.whole, f.misled = time.Time{}, false, 0
 		return
 	}
-	if onTime && q.between() {
-		f.next, f.whole = time.Time{}, false
-		if moved {
-			f.misled = 0
-		} else {
-			q.giveUp(now)
-		}
+	if ended, waiting := q.between(before); ended || waiting {
+		q.lookedBetween(ended, waiting, onTime, now)
 		return
 	}
 	switch whole := q.wholeHinted(); {
@@ -193,16 +189,43 @@ func (q *question) overlooked(began, now time.Time) {
 	q.lane.plan(q)
 }
 
-// between says that a command that runs again and again waits for its next run where it was hinted to have ended one, and
-// forgets these hints: there will be others.
-func (q *question) between() (yes bool) {
+// lookedBetween takes in that a command that runs again and again waits for its next run: whether any of its runs that hints
+// told of has ended by now, and whether any has not.
+func (q *question) lookedBetween(ended, waiting, onTime bool, now time.Time) {
+	f := &q.following
+	if ended {
+		f.misled = 0
+	}
+	switch {
+	case !waiting:
+		f.next, f.whole = time.Time{}, false
+	case onTime && f.whole:
+		q.lookLater(now)
+	case onTime:
+		f.follow(now.Add(lookAgain))
+	}
+}
+
+// between says whether a command that runs again and again has ended runs that hints told of, where it waits for the next
+// now, and forgets these hints: there will be others. waiting says that it waits where it has ended none since.
+func (q *question) between(before []cloudassistant.Record) (ended, waiting bool) {
+	places, known := q.following.places, byKey(before)
+	var hinted []string
 	for _, row := range q.known() {
-		if row.InvocationStatus == cloudassistant.StatusScheduled && q.following.places[row.InstanceID] {
-			delete(q.following.places, row.InstanceID)
-			yes = true
+		if row.InvocationStatus != cloudassistant.StatusScheduled || !places[row.InstanceID] && !places[""] {
+			continue
+		}
+		if i, found := known[keyOf(&row)]; !found || moved(&before[i], &row) {
+			ended = true
+			delete(places, row.InstanceID)
+		} else {
+			hinted = append(hinted, row.InstanceID)
 		}
 	}
-	return yes
+	if ended {
+		delete(places, "")
+	}
+	return ended, slices.ContainsFunc(hinted, func(id string) bool { return places[id] || places[""] })
 }
 
 // giveUp follows no hint for a while, longer each time in a row: whoever forges them must not keep a run asked for.

@@ -2,6 +2,7 @@ package poller
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -463,13 +464,91 @@ func TestEachRunOfAScheduledCommandIsLookedAtOnce(t *testing.T) {
 			w.pass(time.Minute)
 		}
 		expectOffsets(t, offsets(now, w.took()), []float64{0, 60, 120, 180, 240})
-		// From here on they are forged.
+		// From here on they are forged: it is followed in vain at 0, 3, 7.5, 15, 28.5 and 54 minutes.
 		for range 3600 {
 			w.poller.Nudge(hint("t-1", "i-0"))
 			w.pass(time.Second)
 		}
-		if calls := w.took(); len(calls) > 7 {
+		if calls := w.took(); len(calls) > 6*8 {
 			t.Errorf("%d calls in an hour of forged hints", len(calls))
 		}
+	})
+}
+
+func TestARunOfAScheduledCommandIsFollowedUntilItShows(t *testing.T) {
+	for name, c := range map[string]struct {
+		instances, named int
+		lag              time.Duration
+		want             []float64
+	}{
+		"at once":                          {1, 1, 0, []float64{0}},
+		"after a second":                   {1, 1, time.Second, []float64{0, 0.5, 1.5}},
+		"after half a minute":              {1, 1, 30 * time.Second, []float64{0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5}},
+		"hinted without its instance":      {1, 0, time.Second, []float64{0, 0.5, 1.5}},
+		"on several instances":             {3, 3, time.Second, []float64{0, 0.5, 1.5}},
+		"on one of several instances":      {3, 1, time.Second, []float64{0, 0.5, 1}},
+		"on one of several only, at once":  {3, 1, 0, []float64{0}},
+		"too late for any hint to be true": {1, 1, time.Hour, []float64{0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5, 63.5}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				runs, ends := int64(1), time.Now().Add(24*time.Hour)
+				w := newWorld(t, Options{AskSingly: true}, func(asked call) reply {
+					r := rows(asked.query, slices.Repeat([]cloudassistant.InvocationStatus{cloudassistant.StatusScheduled}, c.instances)...)
+					for n := range r.records {
+						r.records[n].Repeats = runs
+						if n < max(c.named, 1) && !asked.at.Before(ends) {
+							r.records[n].Repeats = runs + 1
+						}
+					}
+					return r
+				})
+				watch := about("t-1")
+				watch.MinInterval, watch.MaxInterval = 5*time.Hour, 5*time.Hour
+				w.poller.Watch("a", watch)
+				w.pass(40 * time.Second)
+				w.took()
+				for range 3 {
+					now := w.clock.Now()
+					w.together(func() { ends = now.Add(c.lag) })
+					if c.named == 0 {
+						w.poller.Nudge(hint("t-1", ""))
+					}
+					for n := range c.named {
+						w.poller.Nudge(hint("t-1", fmt.Sprint("i-", n)))
+					}
+					w.pass(20 * time.Minute)
+					expectOffsets(t, offsets(now, w.took()), c.want)
+					w.together(func() { runs, ends = runs+1, now.Add(24*time.Hour) })
+					if c.lag > 20*time.Minute {
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestARunOfAScheduledCommandIsNotLookedForOnceAnybodyHasFoundIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := int64(1)
+		w := newWorld(t, Options{AskSingly: true}, func(c call) reply {
+			r := rows(c.query, cloudassistant.StatusScheduled)
+			r.records[0].Repeats = runs
+			return r
+		})
+		watch := about("t-1")
+		watch.MinInterval, watch.MaxInterval = 5*time.Hour, 5*time.Hour
+		w.poller.Watch("a", watch)
+		w.pass(40 * time.Second)
+		w.poller.Nudge(hint("t-1", "i-0"))
+		w.pass(200 * time.Millisecond)
+		w.together(func() { runs++ })
+		watch.AnswerFrom = w.clock.Now()
+		w.poller.Watch("a", watch)
+		w.pass(0)
+		w.took()
+		w.pass(time.Minute)
+		expectCalls(t, w.took(), 0)
 	})
 }

@@ -41,7 +41,7 @@ func (q *question) answeredLive(answer *cloudassistant.Answer, differs, moved bo
 	q.await(false)
 	q.sought, q.coveredUntil, q.missedAt = false, time.Time{}, time.Time{}
 	q.leaveToSurveys(before, now)
-	q.looked(answer, moved, now)
+	q.looked(answer, rowsOf(before), now)
 	return owners
 }
 

@@ -119,10 +119,15 @@ func (l *lane) believe(now time.Time) (believed []*question, owners []Owner) {
 
 // known are the rows that are known; nil if there are none.
 func (q *question) known() []cloudassistant.Record {
-	if q.live == nil || len(q.live.Records) == 0 {
+	return rowsOf(q.live)
+}
+
+// rowsOf are the rows of an answer; nil if there are none.
+func rowsOf(answer *cloudassistant.Answer) []cloudassistant.Record {
+	if answer == nil || len(answer.Records) == 0 {
 		return nil
 	}
-	return q.live.Records
+	return answer.Records
 }
 
 // sighted takes in what a survey has seen as the answer.
