@@ -26,8 +26,8 @@ type Options struct {
 	MaxPages int
 	MaxBytes int64
 	// EventsInterval is the longest time that a run which goes on is left to the hints that Nudge is given, where they have
-	// proven reliable: an interval that its Watches name holds if it is shorter. 0, the default, always polls as if there
-	// were no hints.
+	// proven reliable: an interval that its Watches name holds if it is shorter. Commands that run again and again, and
+	// questions that name no run, are polled as ever. 0, the default, always polls as if there were no hints.
 	EventsInterval time.Duration
 	// AskSingly asks about each run by itself, however many there are.
 	AskSingly bool
