@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"slices"
 	"time"
@@ -82,7 +81,7 @@ func (s *stage) start(ctx context.Context, who contestant) (err error) {
 	if err != nil {
 		return err
 	}
-	health, err := freeAddress(ctx)
+	health, err := testenv.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
@@ -354,13 +353,4 @@ func ignoreCanceled(err error) error {
 		return nil
 	}
 	return err
-}
-
-func freeAddress(ctx context.Context) (string, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }

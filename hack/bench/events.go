@@ -15,6 +15,7 @@ import (
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator/eventbridge"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/events"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/testenv"
 )
 
 // announcer tells a contestant of the ends of runs as EventBridge does, whether the API shows them by then or not. A nil
@@ -27,7 +28,7 @@ type announcer struct {
 
 // startAnnouncer makes one that announces each end up to delay late. close must follow.
 func startAnnouncer(ctx context.Context, clk clock.WithTickerAndDelayedExecution, scratch string, c Case) (*announcer, error) {
-	address, err := freeAddress(ctx)
+	address, err := testenv.FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}

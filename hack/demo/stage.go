@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,8 +73,8 @@ func setUp(ctx context.Context, s *stage) (err error) {
 // startEmulator returns once the emulator listens.
 func (s *stage) startEmulator(ctx context.Context) error {
 	var errEvents, errAdmin error
-	s.eventsAddress, errEvents = freeAddress(ctx)
-	s.adminAddress, errAdmin = freeAddress(ctx)
+	s.eventsAddress, errEvents = testenv.FreeAddress(ctx)
+	s.adminAddress, errAdmin = testenv.FreeAddress(ctx)
 	if err := errors.Join(errEvents, errAdmin); err != nil {
 		return err
 	}
@@ -123,7 +122,7 @@ func (s *stage) startOperator(ctx context.Context, name string, flags ...string)
 	if err != nil {
 		return err
 	}
-	health, err := freeAddress(ctx)
+	health, err := testenv.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
@@ -137,15 +136,6 @@ func (s *stage) startOperator(ctx context.Context, name string, flags ...string)
 		"ALIBABA_CLOUD_ACCESS_KEY_SECRET="+accessKeySecret,
 	)
 	return s.start(command, name)
-}
-
-func freeAddress(ctx context.Context) (string, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 func (s *stage) command(ctx context.Context, name string, args ...string) *exec.Cmd {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -46,11 +45,11 @@ func startOperator(ctx context.Context, o options, controlPlane *testenv.Control
 	if err != nil {
 		return cost, err
 	}
-	health, err := freeAddress(ctx)
+	health, err := testenv.FreeAddress(ctx)
 	if err != nil {
 		return cost, err
 	}
-	metrics, err := freeAddress(ctx)
+	metrics, err := testenv.FreeAddress(ctx)
 	if err != nil {
 		return cost, err
 	}
@@ -158,13 +157,4 @@ func getOK(ctx context.Context, url string, into io.Writer) bool {
 	}
 	_, err = io.Copy(into, response.Body)
 	return errors.Join(err, response.Body.Close()) == nil && response.StatusCode == http.StatusOK
-}
-
-func freeAddress(ctx context.Context) (string, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }

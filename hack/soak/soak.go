@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -111,7 +110,7 @@ func (s *soak) startOperator(ctx context.Context, url string) error {
 	if s.log, err = os.CreateTemp("", "soak-manager-"); err != nil {
 		return err
 	}
-	address, err := freeAddress(ctx)
+	address, err := testenv.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}
@@ -128,16 +127,6 @@ func (s *soak) startOperator(ctx context.Context, url string) error {
 	}
 	fmt.Printf("The operator is process %d and logs to %s\n", s.operator.Process.Pid, s.log.Name())
 	return nil
-}
-
-// freeAddress is where nobody listens right now.
-func freeAddress(ctx context.Context) (string, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 // submit starts a run that takes a while, as a client would, and a result that watches it. Every tenth run fails.

@@ -2,9 +2,7 @@ package app_test
 
 import (
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,28 +26,17 @@ type scraped struct {
 // scrape asks the operator for its metrics.
 func (w *world) scrape(t *testing.T) scraped {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+w.options.MetricsBindAddress+"/metrics", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("scraping: status %s, error %v", response.Status, err)
-	}
-	m := scraped{text: string(body), series: map[string]float64{}}
+	m := scraped{text: metricsAt(t, w.options.MetricsBindAddress), series: map[string]float64{}}
 	for line := range strings.Lines(m.text) {
 		series, value, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(line, "cloudassistant_")), " ")
 		if !strings.HasPrefix(line, "cloudassistant_") {
 			continue
 		}
-		if m.series[series], err = strconv.ParseFloat(value, 64); err != nil {
+		number, err := strconv.ParseFloat(value, 64)
+		if err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
+		m.series[series] = number
 	}
 	return m
 }
