@@ -142,9 +142,14 @@ func TestATroubleThatComesAndGoesIsNotWrittenEachTime(t *testing.T) {
 }
 
 // endedEngine knows the end of a run on two instances, which printed something.
-type endedEngine struct{ at time.Time }
+type endedEngine struct {
+	at time.Time
+	// interval is the least one that was asked for last.
+	interval time.Duration
+}
 
-func (e endedEngine) Watch(poller.Owner, poller.Watch) poller.Snapshot {
+func (e *endedEngine) Watch(_ poller.Owner, watch poller.Watch) poller.Snapshot {
+	e.interval = watch.MinInterval
 	row := func(instance string) cloudassistant.Record {
 		return cloudassistant.Record{
 			InvokeID: "t-1", InstanceID: instance, InvocationStatus: cloudassistant.StatusSuccess, ExitCode: new(int64),
@@ -155,7 +160,7 @@ func (e endedEngine) Watch(poller.Owner, poller.Watch) poller.Snapshot {
 	return poller.Snapshot{Live: answer, UnchangedSince: e.at}
 }
 
-func (endedEngine) Forget(poller.Owner) {}
+func (*endedEngine) Forget(poller.Owner) {}
 
 // halfFull is a place for outputs where the first Secret could be written, and the second cannot yet.
 type halfFull struct{ tries int }
@@ -177,14 +182,18 @@ func TestOutputsOfWhichAPartIsKeptAreOwedAfterARestart(t *testing.T) {
 	now := clocktesting.NewFakeClock(time.Now())
 	keeper := &halfFull{}
 	for start := range 2 {
-		before := keeper.tries
+		before, engine := keeper.tries, &endedEngine{at: now.Now()}
 		reconciler := &InvocationResultReconciler{
-			Client: admin, Engine: endedEngine{now.Now()}, Outputs: keeper, Recorder: events.NewFakeRecorder(10), Clock: now,
+			Client: admin, Engine: engine, Outputs: keeper, Recorder: events.NewFakeRecorder(10), Clock: now,
 		}
 		_, err := reconciler.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(result)})
 		var delay *outputs.Delay
 		if !errors.As(err, &delay) || keeper.tries == before {
 			t.Errorf("start %d: the outputs were tried to be kept %d times, and it ends with %v", start, keeper.tries-before, err)
+		}
+		// The run has ended: it is asked about for the sake of the outputs alone.
+		if engine.interval != projection.SlowInterval {
+			t.Errorf("start %d: asked every %v, want %v", start, engine.interval, projection.SlowInterval)
 		}
 		now.Step(time.Minute)
 	}
