@@ -25,20 +25,25 @@ func (p *Poller) Nudge(n Nudge) (watched bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.options.Clock.Now()
-	for key, r := range p.reputations {
-		if n.concerns(key, r.account) {
-			r.announced(n)
-		}
+	if n.InvokeID != "" {
+		p.remember(n, now)
 	}
 	for key, l := range p.lanes {
 		if n.concerns(key, l.account) && l.nudge(n, now) {
 			watched = true
 		}
 	}
-	if n.InvokeID != "" {
-		p.rumours.add(n, now)
-	}
 	return watched
+}
+
+// remember keeps a hint about a run for those who come later, and counts it for what hints are worth.
+func (p *Poller) remember(n Nudge, now time.Time) {
+	for key, r := range p.reputations {
+		if n.concerns(key, r.account) {
+			r.announced(n)
+		}
+	}
+	p.rumours.add(n, now)
 }
 
 // nudge takes a hint in, and says whether anybody watches what it is about.
@@ -67,6 +72,7 @@ func (l *lane) nudgeAll(now time.Time) (watched bool) {
 			q.hinted("", now, now)
 			l.plan(q)
 		}
+		break
 	}
 	if watched && l.surveying() {
 		l.surveySoon = true
