@@ -37,10 +37,9 @@ type following struct {
 	until time.Time
 	// whole says that all that is known to go on was hinted: the end is looked for again and again.
 	whole bool
-	// looks counts those since then that were too early, and again is the wait after the next of them. heard is when the
-	// hint came; zero if the first look was not made by that.
+	// looks counts those since then that were too early. heard is when the hint came; zero if the first look was not made
+	// by that.
 	looks int
-	again time.Duration
 	heard time.Time
 	// misled counts the times in a row that following came to nothing, and deafUntil is until when it is not tried again.
 	misled    int
@@ -100,7 +99,7 @@ func (q *question) heeds(place string, now time.Time) (goes, heeded bool) {
 
 // follow begins to look for the end.
 func (f *following) follow(first time.Time) {
-	f.whole, f.looks, f.again, f.next, f.heard = true, 0, lookAgain, first, time.Time{}
+	f.whole, f.looks, f.next, f.heard = true, 0, first, time.Time{}
 }
 
 // wholeHinted says that no place is known that goes on and was not hinted.
@@ -166,9 +165,8 @@ func (q *question) looked(answer *cloudassistant.Answer, before []cloudassistant
 // lookLater plans another look, in vain if that comes too late.
 func (q *question) lookLater(now time.Time) {
 	f := &q.following
+	f.next = now.Add(lookAgain << f.looks)
 	f.looks++
-	f.next = now.Add(f.again)
-	f.again *= 2
 	if f.next.After(f.until) {
 		q.giveUp(now)
 	}
