@@ -124,9 +124,12 @@ func (f *following) told(instanceID string) bool {
 // stillOwed are the instances that were hinted and are not known to have ended: however long ago that was, their end was
 // announced. The runs of a schedule are announced one by one.
 func (q *question) stillOwed() map[string]bool {
+	if repeats(q.known()) {
+		return nil
+	}
 	owed := map[string]bool{}
 	for _, row := range q.known() {
-		if !row.InvocationStatus.Terminal() && q.following.told(row.InstanceID) && !repeats(q.known()) {
+		if !row.InvocationStatus.Terminal() && q.following.told(row.InstanceID) {
 			owed[row.InstanceID] = true
 		}
 	}

@@ -126,7 +126,7 @@ func (l *lane) surveyDue(now time.Time) time.Time {
 		return due
 	}
 	if l.trusting() && l.awaiting == 0 {
-		due = later(due, l.listedAt().Add(l.safetyInterval()))
+		due = later(due, l.listedAt().Add(l.stretch(l.watched.own)))
 	}
 	switch soon := l.endsSince.Add(max(progressEvery, l.took)); {
 	case l.flood(now) > 0:

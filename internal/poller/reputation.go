@@ -146,12 +146,12 @@ func (l *lane) judge(now time.Time) {
 	}
 }
 
-// stretch is the longest time that the question goes without an answer where hints are trusted: an interval that somebody
-// has asked for holds.
-func (q *question) stretch() time.Duration {
-	interval := q.lane.poller.options.EventsInterval
-	if q.own > 0 {
-		interval = min(interval, q.own)
+// stretch is the longest time that goes without an answer where hints are trusted: an interval that somebody has asked for
+// holds, unless that is zero.
+func (l *lane) stretch(own time.Duration) time.Duration {
+	interval := l.poller.options.EventsInterval
+	if own > 0 {
+		interval = min(interval, own)
 	}
 	return interval
 }
@@ -173,16 +173,7 @@ func (q *question) safeUntil() time.Time {
 	if !q.stretched() {
 		return time.Time{}
 	}
-	return q.answered.from.Add(q.stretch())
-}
-
-// safetyInterval is the time from one survey to the next where hints are trusted.
-func (l *lane) safetyInterval() time.Duration {
-	interval := l.poller.options.EventsInterval
-	if l.watched.own > 0 {
-		interval = min(interval, l.watched.own)
-	}
-	return interval
+	return q.answered.from.Add(q.lane.stretch(q.own))
 }
 
 // accountFor takes in the end of a run, if the answer tells of it: what was known to go on, and has ended, ought to have
