@@ -42,11 +42,15 @@ type Extent struct {
 // SurveyPlan is how a survey went about it.
 type SurveyPlan string
 
-// The plans of surveys. SurveyUnplanned had no credentials to begin with.
+// The plans of surveys.
 const (
-	SurveySweep     SurveyPlan = "sweep"
-	SurveyHarvest   SurveyPlan = "harvest"
-	SurveyDiscover  SurveyPlan = "discover"
+	// SurveySweep lists the unfinished, and collects those who have left.
+	SurveySweep SurveyPlan = "sweep"
+	// SurveyHarvest looks through the ended alone.
+	SurveyHarvest SurveyPlan = "harvest"
+	// SurveyDiscover lists everything.
+	SurveyDiscover SurveyPlan = "discover"
+	// SurveyUnplanned had no credentials to begin with.
 	SurveyUnplanned SurveyPlan = "none"
 )
 
@@ -79,12 +83,6 @@ func (a *attempt) walked(answer *cloudassistant.Answer) {
 		kind = WalkHistory
 	}
 	a.question.lane.poller.options.Observer.Walked(kind, Extent{Pages: answer.Pages, Rows: len(answer.Records)})
-}
-
-// planned notes the plan of a survey.
-func (s *survey) planned(plan surveyPlan) surveyPlan {
-	s.plan = map[surveyPlan]SurveyPlan{planSweep: SurveySweep, planHarvest: SurveyHarvest, planDiscover: SurveyDiscover}[plan]
-	return plan
 }
 
 // metered counts what visit is shown; done tells of it.

@@ -103,18 +103,6 @@ func (d depth) now(window time.Duration) int {
 	return max(1, int(math.Ceil(float64(d.pages)*window.Seconds()/d.window.Seconds())))
 }
 
-// surveyPlan is what a round does.
-type surveyPlan int
-
-const (
-	// planSweep lists the unfinished, and collects those who have left.
-	planSweep surveyPlan = iota
-	// planHarvest looks through the ended alone.
-	planHarvest
-	// planDiscover lists everything.
-	planDiscover
-)
-
 // surveyCosts is what a plan is chosen by.
 type surveyCosts struct {
 	// runs are watched, of awaiting nothing is known yet, and departures have probably ended.
@@ -130,18 +118,18 @@ type surveyCosts struct {
 const harvestGain = 0.85
 
 // choose takes the plan that costs the fewest calls.
-func choose(c surveyCosts) surveyPlan {
+func choose(c surveyCosts) SurveyPlan {
 	if !c.measured || !c.ordered {
-		return planSweep
+		return SurveySweep
 	}
 	sweep := c.unfinished + min(c.departures, c.ended)
 	harvest := c.ended + 1 + c.awaiting
 	affordable := pays(c.unfinished, c.runs)
 	switch {
 	case float64(harvest) < harvestGain*float64(sweep) && (!c.overdue || !affordable):
-		return planHarvest
+		return SurveyHarvest
 	case c.awaiting > c.unfinished && c.awaiting > singlesAtOnce && affordable:
-		return planDiscover
+		return SurveyDiscover
 	}
-	return planSweep
+	return SurveySweep
 }

@@ -137,29 +137,29 @@ func TestDepth(t *testing.T) {
 func TestChoose(t *testing.T) {
 	for name, c := range map[string]struct {
 		costs surveyCosts
-		want  surveyPlan
+		want  SurveyPlan
 	}{
-		"nothing measured": {surveyCosts{runs: 100, unfinished: 3, ordered: true}, planSweep},
-		"no order":         {surveyCosts{runs: 100, unfinished: 90, ended: 1, measured: true}, planSweep},
-		"few ended lately": {surveyCosts{runs: 1000, unfinished: 20, ended: 2, measured: true, ordered: true}, planHarvest},
+		"nothing measured": {surveyCosts{runs: 100, unfinished: 3, ordered: true}, SurveySweep},
+		"no order":         {surveyCosts{runs: 100, unfinished: 90, ended: 1, measured: true}, SurveySweep},
+		"few ended lately": {surveyCosts{runs: 1000, unfinished: 20, ended: 2, measured: true, ordered: true}, SurveyHarvest},
 		"few ended lately, but the others were not seen for long": {
-			surveyCosts{runs: 1000, unfinished: 20, ended: 2, measured: true, ordered: true, overdue: true}, planSweep,
+			surveyCosts{runs: 1000, unfinished: 20, ended: 2, measured: true, ordered: true, overdue: true}, SurveySweep,
 		},
 		"few ended lately, and the others are too many to see": {
-			surveyCosts{runs: 100, unfinished: 102, ended: 2, measured: true, ordered: true, overdue: true}, planHarvest,
+			surveyCosts{runs: 100, unfinished: 102, ended: 2, measured: true, ordered: true, overdue: true}, SurveyHarvest,
 		},
-		"many ended lately": {surveyCosts{runs: 1000, unfinished: 20, ended: 40, departures: 10, measured: true, ordered: true}, planSweep},
+		"many ended lately": {surveyCosts{runs: 1000, unfinished: 20, ended: 40, departures: 10, measured: true, ordered: true}, SurveySweep},
 		"many are new": {
-			surveyCosts{runs: 1000, unfinished: 20, ended: 40, awaiting: 500, measured: true, ordered: true}, planDiscover,
+			surveyCosts{runs: 1000, unfinished: 20, ended: 40, awaiting: 500, measured: true, ordered: true}, SurveyDiscover,
 		},
 		"some are new": {
-			surveyCosts{runs: 1000, unfinished: 10, ended: 40, awaiting: 15, measured: true, ordered: true}, planSweep,
+			surveyCosts{runs: 1000, unfinished: 10, ended: 40, awaiting: 15, measured: true, ordered: true}, SurveySweep,
 		},
-		"as cheap either way": {surveyCosts{runs: 1000, unfinished: 10, ended: 10, measured: true, ordered: true}, planSweep},
+		"as cheap either way": {surveyCosts{runs: 1000, unfinished: 10, ended: 10, measured: true, ordered: true}, SurveySweep},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := choose(c.costs); got != c.want {
-				t.Errorf("plan %d, want %d", got, c.want)
+				t.Errorf("plan %s, want %s", got, c.want)
 			}
 		})
 	}

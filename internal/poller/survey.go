@@ -65,10 +65,11 @@ func (s *survey) round(ctx context.Context) (err error) {
 	b := p.enter(l, session.Account())
 	defer p.exit(b)
 	s.api = &meteredAPI{api: session, bucket: b.bucket, clock: p.options.Clock}
-	switch s.planned(s.choose()) {
-	case planHarvest:
+	s.plan = s.choose()
+	switch s.plan {
+	case SurveyHarvest:
 		return s.harvest(ctx)
-	case planDiscover:
+	case SurveyDiscover:
 		err = s.discover(ctx)
 	default:
 		err = s.sweep(ctx)
@@ -80,7 +81,7 @@ func (s *survey) round(ctx context.Context) (err error) {
 }
 
 // choose is the plan of this round.
-func (s *survey) choose() surveyPlan {
+func (s *survey) choose() SurveyPlan {
 	l := s.lane
 	l.poller.mu.Lock()
 	defer l.poller.mu.Unlock()
