@@ -19,7 +19,7 @@ const (
 	halt    = 0.5
 	// climb is the share of the full rate by which the rate has grown in the first minute past the one that was throttled.
 	// It grows with the cube of the time, as that of TCP CUBIC does: fast at first, hardly where it was throttled last, and
-	// faster again the longer nothing throttles it there: from anywhere it is back at the full rate in eight minutes.
+	// faster again the longer nothing throttles it there: from anywhere it is back at the full rate in ten minutes.
 	climb = 0.003
 	// floor is the least share of the full rate. The pauses already keep within the quota whoever is above it.
 	floor = 1.0 / 16

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/time/rate"
 	"k8s.io/utils/clock"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
@@ -266,6 +267,23 @@ func TestRateLevelsOffWhereItWasThrottled(t *testing.T) {
 			t.Errorf("the rate fell: %v; it was near 6 for %d half minutes, and is %v", fell, near, before)
 		}
 	})
+}
+
+func TestTheFullRateIsBackInTenMinutesFromAnywhere(t *testing.T) {
+	for sixteenths := 1; sixteenths <= 16; sixteenths++ {
+		synctest.Test(t, func(t *testing.T) {
+			b := testBucket(16, 10)
+			// It was throttled before, and had come back to this when it is again.
+			b.base, b.level = rate.Limit(sixteenths), rate.Limit(sixteenths)
+			b.give(mustTake(t, b), throttledFor10s)
+			rest(b, 10*time.Second)
+			b.give(mustTake(t, b), nil)
+			rest(b, 10*time.Minute)
+			if got := b.perSecond(); got != 16 {
+				t.Errorf("ten minutes after it was throttled at %d of 16 calls a second it is at %v", sixteenths, got)
+			}
+		})
+	}
 }
 
 // The minute may turn while the answer is under way: the next one is not lost for that.
