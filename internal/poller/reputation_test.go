@@ -17,31 +17,59 @@ func hintedWorld(t *testing.T, interval time.Duration, proven int) *world {
 	w.poller.Watch("a", about("t-a"))
 	w.pass(time.Minute)
 	for n := range proven {
-		w.ends(fmt.Sprint("t-", n), cloudassistant.StatusSuccess, true)
+		w.hinted(fmt.Sprint("t-", n))
 	}
 	w.pass(time.Minute)
 	w.took()
 	return w
 }
 
-// ends has a run be watched and end with a status, and be polled or hinted.
-func (w *world) ends(id string, status cloudassistant.InvocationStatus, hinted bool) {
+// hinted has a run be watched, end and be hinted.
+func (w *world) hinted(id string) {
 	over := false
 	w.script(func(c call) reply {
 		if over && c.query.InvokeID == id {
-			return rows(c.query, status)
+			return rows(c.query, cloudassistant.StatusSuccess)
 		}
 		return running(c)
 	})
 	w.poller.Watch(Owner(id), about(id))
 	w.pass(time.Second)
 	w.together(func() { over = true })
-	if hinted {
-		w.poller.Nudge(hint(id, "i-0"))
-	}
+	w.poller.Nudge(hint(id, "i-0"))
 	w.pass(10 * time.Minute)
 	w.poller.Forget(Owner(id))
 	w.script(running)
+}
+
+// unhinted has a run be watched and end with a status that nobody hints at, and passes the time until polling has found it.
+func (w *world) unhinted(id string, status cloudassistant.InvocationStatus) {
+	w.poller.Watch(Owner(id), about(id))
+	w.pass(time.Second)
+	w.script(func(c call) reply {
+		if c.query.InvokeID == id {
+			return rows(c.query, status)
+		}
+		return running(c)
+	})
+	for goesOn(w.poller.Watch(Owner(id), about(id)).Live.Records) {
+		w.pass(time.Second)
+	}
+	w.poller.Forget(Owner(id))
+}
+
+// provesHints has so many runs of a surveyed town end, each hinted, that hints are trusted, and passes the time until the
+// surveys have settled.
+func (c *town) provesHints() {
+	c.pass(5 * time.Minute)
+	for n := range provenBy {
+		c.together(func() { c.ends(n, n+1) })
+		c.poller.Nudge(hint(c.runs[n].id, "i-"+c.runs[n].id))
+		c.pass(time.Second)
+		c.poller.Forget(Owner(c.runs[n].id))
+	}
+	c.pass(6 * time.Minute)
+	c.took()
 }
 
 // pace is how many calls there are in half an hour.
@@ -94,23 +122,11 @@ func TestAnEndThatNobodyHintedEndsTheStretching(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := hintedWorld(t, 5*time.Minute, provenBy)
-				w.poller.Watch("b", about("t-b"))
-				w.pass(time.Second)
-				w.script(func(asked call) reply {
-					if asked.query.InvokeID == "t-b" {
-						return rows(asked.query, c.status)
-					}
-					return running(asked)
-				})
-				live := func() *cloudassistant.Answer { return w.poller.Watch("b", about("t-b")).Live }
-				for goesOn(live().Records) {
-					w.pass(time.Second)
-				}
+				w.unhinted("t-b", c.status)
 				w.pass(c.late)
 				if c.late > 0 {
 					w.poller.Nudge(hint("t-b", "i-0"))
 				}
-				w.poller.Forget("b")
 				w.pass(2*time.Minute - min(c.late, 2*time.Minute))
 				if stretched := w.pace() < 10; stretched != c.stretched {
 					t.Errorf("polling is stretched: %v, want %v", stretched, c.stretched)
@@ -119,7 +135,7 @@ func TestAnEndThatNobodyHintedEndsTheStretching(t *testing.T) {
 					return
 				}
 				for n := range provenBy {
-					w.ends(fmt.Sprint("t-again-", n), cloudassistant.StatusSuccess, true)
+					w.hinted(fmt.Sprint("t-again-", n))
 				}
 				if w.pace() > 10 {
 					t.Error("polling does not stretch again")
@@ -198,15 +214,7 @@ func TestManySchedulesAreSurveyedAsEver(t *testing.T) {
 				run.status = cloudassistant.StatusScheduled
 			}
 		})
-		c.pass(5 * time.Minute)
-		for n := range provenBy {
-			c.together(func() { c.ends(n, n+1) })
-			c.poller.Nudge(hint(c.runs[n].id, "i-"+c.runs[n].id))
-			c.pass(time.Second)
-			c.poller.Forget(Owner(c.runs[n].id))
-		}
-		c.pass(6 * time.Minute)
-		c.took()
+		c.provesHints()
 		c.pass(30 * time.Minute)
 		if singles, lists := tally(c.took()); singles > 30 || lists["Running"] < 29*4 || lists["Running"] > 31*5 {
 			t.Errorf("%d singles and lists %v in half an hour, want a survey a minute", singles, lists)
@@ -330,15 +338,7 @@ func TestAnIntervalThatSomebodyAskedForHolds(t *testing.T) {
 func TestSurveysStretchWithTheHints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newTown(t, Options{EventsInterval: 5 * time.Minute}, 200)
-		c.pass(5 * time.Minute)
-		for n := range provenBy {
-			c.together(func() { c.ends(n, n+1) })
-			c.poller.Nudge(hint(c.runs[n].id, "i-"+c.runs[n].id))
-			c.pass(time.Second)
-			c.poller.Forget(Owner(c.runs[n].id))
-		}
-		c.pass(6 * time.Minute)
-		c.took()
+		c.provesHints()
 		c.pass(30 * time.Minute)
 		singles, lists := tally(c.took())
 		if singles > 5 || lists["Running"] > 7*5 || lists["Running"] < 5*4 {
@@ -402,26 +402,10 @@ func TestTheWaitForTheFirstLookIsLearned(t *testing.T) {
 	}
 }
 
-// unhinted has a run end that nobody hints at, and passes the time until polling has found it.
-func (w *world) unhinted(id string) {
-	w.poller.Watch(Owner(id), about(id))
-	w.pass(time.Second)
-	w.script(func(c call) reply {
-		if c.query.InvokeID == id {
-			return rows(c.query, cloudassistant.StatusSuccess)
-		}
-		return running(c)
-	})
-	for goesOn(w.poller.Watch(Owner(id), about(id)).Live.Records) {
-		w.pass(time.Second)
-	}
-	w.poller.Forget(Owner(id))
-}
-
 func TestPollingComesBackAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := hintedWorld(t, 5*time.Minute, provenBy)
-		w.unhinted("t-b")
+		w.unhinted("t-b", cloudassistant.StatusSuccess)
 		watch := about("t-a")
 		watch.AnswerFrom = w.clock.Now()
 		w.poller.Watch("a", watch)
@@ -442,7 +426,7 @@ func TestNothingIsOverdueBecausePollingComesBack(t *testing.T) {
 		watch := about("t-a")
 		watch.AnswerFrom = w.clock.Now()
 		w.poller.Watch("a", watch)
-		w.unhinted("t-b")
+		w.unhinted("t-b", cloudassistant.StatusSuccess)
 		w.script(func(call) reply { return reply{hangs: true} })
 		for range int((announcedWithin + 30*time.Second).Seconds()) {
 			w.pass(time.Second)
@@ -459,15 +443,7 @@ func TestOneImpatientRunDoesNotBringTheSurveysBack(t *testing.T) {
 		watch := about("t-199")
 		watch.MaxInterval = time.Minute
 		c.poller.Watch("t-199", watch)
-		c.pass(5 * time.Minute)
-		for n := range provenBy {
-			c.together(func() { c.ends(n, n+1) })
-			c.poller.Nudge(hint(c.runs[n].id, "i-"+c.runs[n].id))
-			c.pass(time.Second)
-			c.poller.Forget(Owner(c.runs[n].id))
-		}
-		c.pass(6 * time.Minute)
-		c.took()
+		c.provesHints()
 		c.pass(30 * time.Minute)
 		if singles, lists := tally(c.took()); singles < 23 || singles > 35 || lists["Running"] > 7*5 {
 			t.Errorf("%d singles and lists %v in half an hour, want a single a minute and a survey every 5", singles, lists)
