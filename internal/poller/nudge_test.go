@@ -25,6 +25,17 @@ func endingAt(at time.Time) func(call) reply {
 	}
 }
 
+// leftToHints has an owner watch t-1 so patiently that nothing but hints asks about it for hours, and passes the time until
+// all its rows are known.
+func (w *world) leftToHints(owner Owner) Watch {
+	watch := about("t-1")
+	watch.MinInterval, watch.MaxInterval = 5*time.Hour, 5*time.Hour
+	w.poller.Watch(owner, watch)
+	w.pass(40 * time.Second)
+	w.took()
+	return watch
+}
+
 func TestAHintIsFollowedUntilTheEndIsThere(t *testing.T) {
 	for name, c := range map[string]struct {
 		lag  time.Duration
@@ -99,11 +110,7 @@ func TestARunIsNotFollowedForEver(t *testing.T) {
 		calls := 0
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, Options{QPS: 50}, running)
-			watch := about("t-1")
-			watch.MinInterval, watch.MaxInterval = 5*time.Hour, 5*time.Hour
-			w.poller.Watch("a", watch)
-			w.pass(40 * time.Second)
-			w.took()
+			w.leftToHints("a")
 			for n := range int(4 * time.Hour / often) {
 				w.poller.Nudge(hint("t-1", instance(n)))
 				w.pass(often)
@@ -145,11 +152,7 @@ func TestTheHintsOfOneRunAreOneQuestion(t *testing.T) {
 			}
 			return rows(c.query, statuses...)
 		})
-		watch := about("t-1")
-		watch.MinInterval, watch.MaxInterval = 2*time.Hour, 2*time.Hour
-		w.poller.Watch("a", watch)
-		w.pass(40 * time.Second)
-		w.took()
+		watch := w.leftToHints("a")
 		// 50 end, one each second; then all others at once.
 		now := w.clock.Now()
 		for n := range 50 {
@@ -300,11 +303,7 @@ func TestAHintIsRememberedForWhoeverJoinsTheWatch(t *testing.T) {
 func TestAHintIsHeardOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, Options{AskSingly: true}, running)
-		watch := about("t-1")
-		watch.MinInterval, watch.MaxInterval = 5*time.Hour, 5*time.Hour
-		w.poller.Watch("first", watch)
-		w.pass(40 * time.Second)
-		w.took()
+		watch := w.leftToHints("first")
 		now := w.clock.Now()
 		for n := range 100 {
 			w.poller.Nudge(hint("t-1", "i-0"))
@@ -452,11 +451,7 @@ func TestEachRunOfAScheduledCommandIsLookedAtOnce(t *testing.T) {
 			r.records[0].Repeats = repeats
 			return r
 		})
-		watch := about("t-1")
-		watch.MinInterval, watch.MaxInterval = 2*time.Hour, 2*time.Hour
-		w.poller.Watch("a", watch)
-		w.pass(40 * time.Second)
-		w.took()
+		w.leftToHints("a")
 		now := w.clock.Now()
 		for range 5 {
 			w.together(func() { repeats++ })
@@ -503,11 +498,7 @@ func TestARunOfAScheduledCommandIsFollowedUntilItShows(t *testing.T) {
 					}
 					return r
 				})
-				watch := about("t-1")
-				watch.MinInterval, watch.MaxInterval = 5*time.Hour, 5*time.Hour
-				w.poller.Watch("a", watch)
-				w.pass(40 * time.Second)
-				w.took()
+				w.leftToHints("a")
 				for range 3 {
 					now := w.clock.Now()
 					w.together(func() { ends = now.Add(c.lag) })
@@ -537,10 +528,7 @@ func TestARunOfAScheduledCommandIsNotLookedForOnceAnybodyHasFoundIt(t *testing.T
 			r.records[0].Repeats = runs
 			return r
 		})
-		watch := about("t-1")
-		watch.MinInterval, watch.MaxInterval = 5*time.Hour, 5*time.Hour
-		w.poller.Watch("a", watch)
-		w.pass(40 * time.Second)
+		watch := w.leftToHints("a")
 		w.poller.Nudge(hint("t-1", "i-0"))
 		w.pass(200 * time.Millisecond)
 		w.together(func() { runs++ })
