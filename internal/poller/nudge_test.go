@@ -138,6 +138,21 @@ func TestARunIsNotFollowedForEver(t *testing.T) {
 	}
 }
 
+func TestHintsOfInstancesThatAreNotKnownAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Options{AskSingly: true}, func(c call) reply { return rows(c.query) })
+		w.leftToHints("a")
+		for n := range 10 * placesAtMost {
+			w.poller.Nudge(hint("t-1", fmt.Sprint("i-", n)))
+		}
+		w.together(func() {
+			if got := len(w.poller.interests["a"].question.following.places); got != placesAtMost {
+				t.Errorf("%d are remembered, want %d", got, placesAtMost)
+			}
+		})
+	})
+}
+
 func TestTheHintsOfOneRunAreOneQuestion(t *testing.T) {
 	var all []cloudassistant.InvocationStatus
 	for range 100 {

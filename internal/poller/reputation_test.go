@@ -450,3 +450,17 @@ func TestOneImpatientRunDoesNotBringTheSurveysBack(t *testing.T) {
 		}
 	})
 }
+
+func TestHintsThatLackForTooManyEndsAtOnceAreTrustedNoMore(t *testing.T) {
+	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	r := &reputation{hinted: provenBy}
+	for n := range suspectsAtMost + 1 {
+		if r.judge(now); r.hinted == 0 {
+			t.Fatalf("it is lost after %d ends, want %d", n, suspectsAtMost+1)
+		}
+		r.ended([]place{{fmt.Sprint("t-", n), "i-0"}}, now)
+	}
+	if r.judge(now); r.hinted > 0 || len(r.suspects) > 0 {
+		t.Errorf("%d hints count, and %d ends are remembered", r.hinted, len(r.suspects))
+	}
+}
