@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 )
 
 const (
@@ -14,9 +13,6 @@ const (
 	// nameTaskCompleted is what CloudMonitor calls the event, with or without its product.
 	nameTaskCompleted = "CloudAssistant:TaskCompleted"
 )
-
-// monitorTime is how CloudMonitor writes the time of an event.
-const monitorTime = "20060102T150405.000-0700"
 
 // ParseCloudMonitor reads what CloudMonitor's webhook sends: JSON, or a form whose values are JSON. An error is a Refusal,
 // and says what becomes of the event.
@@ -36,9 +32,6 @@ func ParseCloudMonitor(header http.Header, body []byte) (Hint, error) {
 		AccountID:  first(accountPattern.MatchString, maxNameBytes, alert.text("userId"), whole.text("userId")),
 		InstanceID: first(instancePattern.MatchString, maxNameBytes, lastPart(meta.text("resourceId"))),
 		RegionID:   first(regionPattern.MatchString, maxNameBytes, meta.text("regionId")),
-	}
-	if at, err := time.Parse(monitorTime, meta.text("eventTime")); err == nil {
-		h.Time = instant(at.UTC().Format(time.RFC3339Nano))
 	}
 	for _, content := range contents(alert) {
 		invokeID := matching(invokePattern, maxNameBytes, content.text("invokeId"))

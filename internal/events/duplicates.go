@@ -41,7 +41,7 @@ func (*duplicates) keys(form Form, h Hint) []any {
 	}
 	if h.InvokeID != "" && !h.FinishedAt.IsZero() {
 		completion := h
-		completion.ID, completion.Time = "", time.Time{}
+		completion.ID = ""
 		keys = append(keys, completion)
 	}
 	return keys

@@ -17,8 +17,8 @@ type Hint struct {
 	InvokeID string
 	// InstanceID is empty if the event does not tell it.
 	InstanceID string
-	// Time is when the event says that it came to be; FinishedAt when the command ended. Zero if it does not tell.
-	Time, FinishedAt time.Time
+	// FinishedAt is when the command ended, by what the event says; zero if it does not tell.
+	FinishedAt time.Time
 }
 
 // Sink takes hints. It is called from many goroutines and must be quick. With an error it says that the hint is lost: the

@@ -25,7 +25,7 @@ const headerSpecVersion = "Ce-Specversion"
 
 // envelopeFields are the attributes that are read; the rest of an envelope may be anything.
 var envelopeFields = []string{
-	"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data", "data_base64",
+	"specversion", "id", "source", "type", "subject", "datacontenttype", "data", "data_base64",
 	extensionAccount, extensionRegion,
 }
 
@@ -62,9 +62,6 @@ func ParseCloudEvent(header http.Header, body []byte) (Hint, error) {
 		InvokeID:   matching(invokePattern, maxNameBytes, data.text("invokeId")),
 		InstanceID: matching(instancePattern, maxNameBytes, data.text("instanceId")),
 		FinishedAt: instant(data.text("finishTime")),
-	}
-	if !got.Time().IsZero() {
-		h.Time = instant(got.Time().UTC().Format("2006-01-02T15:04:05.999999999Z07:00"))
 	}
 	h.RegionID, h.AccountID = placeOf(got)
 	if h.InvokeID == "" || h.RegionID == "" {
