@@ -56,35 +56,26 @@ func TestTheValuesOfLabelsAreExplained(t *testing.T) {
 	t.Parallel()
 	text := repository(t, "docs/metrics.md")
 	values := append([]string{codeOK, codeCanceled, codeOther, unknown, other}, controller.CompletionReasons...)
-	for _, kind := range poller.WalkKinds {
-		values = append(values, string(kind))
-	}
-	for _, plan := range poller.SurveyPlans {
-		values = append(values, string(plan))
-	}
-	for _, outcome := range poller.SurveyOutcomes {
-		values = append(values, string(outcome))
-	}
-	for _, kind := range controller.WriteKinds {
-		values = append(values, string(kind))
-	}
-	for _, reason := range controller.SkipReasons {
-		values = append(values, string(reason))
-	}
-	for _, form := range events.Forms {
-		values = append(values, string(form))
-	}
-	for _, reason := range events.Reasons {
-		values = append(values, string(reason))
-	}
-	for _, outcome := range relay.Outcomes {
-		values = append(values, string(outcome))
-	}
+	values = append(values, words(poller.WalkKinds)...)
+	values = append(values, words(poller.SurveyPlans)...)
+	values = append(values, words(poller.SurveyOutcomes)...)
+	values = append(values, words(controller.WriteKinds)...)
+	values = append(values, words(controller.SkipReasons)...)
+	values = append(values, words(events.Forms)...)
+	values = append(values, words(events.Reasons)...)
+	values = append(values, words(relay.Outcomes)...)
 	for _, value := range values {
 		if !strings.Contains(text, "`"+value+"`") {
 			t.Errorf("docs/metrics.md does not name %s", value)
 		}
 	}
+}
+
+func words[W ~string](values []W) (texts []string) {
+	for _, value := range values {
+		texts = append(texts, string(value))
+	}
+	return texts
 }
 
 var (
