@@ -71,6 +71,18 @@ func TestTheValuesOfLabelsAreExplained(t *testing.T) {
 	}
 }
 
+// What to do is told of every reason why a request is answered as it is.
+func TestTheReasonsOfEventsAreExplained(t *testing.T) {
+	t.Parallel()
+	_, section, _ := strings.Cut(repository(t, "docs/events.md"), "\n## When events do not come\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, reason := range events.Reasons {
+		if !strings.Contains(section, "`"+string(reason)+"`") {
+			t.Errorf("docs/events.md does not say what to do about %s", reason)
+		}
+	}
+}
+
 func words[W ~string](values []W) (texts []string) {
 	for _, value := range values {
 		texts = append(texts, string(value))
