@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,9 +30,10 @@ const secret = "the-token-of-the-webhook"
 // replica is one that receives at an address of this machine, and remembers what it got.
 type replica struct {
 	*httptest.Server
-	identity *Identity
-	answer   int
-	got      []string
+	identity    *Identity
+	answer      int
+	got         []string
+	connections atomic.Int32
 }
 
 func newReplica(t *testing.T, secure bool) *replica {
@@ -37,9 +41,14 @@ func newReplica(t *testing.T, secure bool) *replica {
 	r := &replica{answer: http.StatusOK}
 	r.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		body, err := io.ReadAll(request.Body)
-		r.got = append(r.got, fmt.Sprint(request.Method, " ", request.URL, " ", request.Host, " ", request.Header["X-Signature"], " ", string(body), " ", err))
+		r.got = append(r.got, fmt.Sprint(request.Method, " ", request.URL, " ", request.Host, " ", request.Header["X-Signature"], request.Header["Te"], request.Header[headerForwarded], " ", string(body), " ", err))
 		w.WriteHeader(r.answer)
 	}))
+	r.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			r.connections.Add(1)
+		}
+	}
 	var err error
 	if r.identity, err = NewIdentity("manager-7f", r.Listener.Addr().String(), secure); err != nil {
 		t.Fatal(err)
@@ -103,15 +112,14 @@ func (f *follower) receive(t *testing.T, header http.Header) error {
 	}))
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "https://events.example.com/cloudmonitor?token="+secret, strings.NewReader(`{"a": 1} `))
 	request.Header["X-Signature"] = []string{"one", "two"}
-	for name, values := range header {
-		request.Header[name] = values
-	}
+	request.Header.Set("Te", "trailers")
+	maps.Copy(request.Header, header)
 	handler.ServeHTTP(httptest.NewRecorder(), request)
 	return passed
 }
 
 func TestWhatComesOfPassingOn(t *testing.T) {
-	const whole = `POST /cloudmonitor?token=` + secret + ` events.example.com [one two] {"a": 1}  <nil>`
+	const whole = `POST /cloudmonitor?token=` + secret + ` events.example.com [one two] [] [1] {"a": 1}  <nil>`
 	tests := map[string]struct {
 		holder  func(*replica) string
 		answer  int
@@ -195,6 +203,53 @@ func TestALeaderThatHasMovedIsFoundAtOnce(t *testing.T) {
 	}
 	if len(first.got) != 1 || len(second.got) != 1 || f.read != 2 {
 		t.Errorf("the first got %d, the second %d, and the Lease was read %d times", len(first.got), len(second.got), f.read)
+	}
+}
+
+func TestALeaderThatHasGoneIsNotAskedAgain(t *testing.T) {
+	leader := newReplica(t, true)
+	f := newFollower(t, leader.identity.String())
+	if err := f.receive(t, nil); err != nil {
+		t.Fatal(err)
+	}
+	leader.CloseClientConnections()
+	leader.Close()
+	f.holder = ""
+	f.clock.SetTime(f.clock.Now().Add(failedAge))
+	for range 2 {
+		if err := f.receive(t, nil); err == nil || err.Error() != "nobody leads now" {
+			t.Errorf("it says %v", err)
+		}
+	}
+	if want := []Outcome{OutcomeTaken, OutcomeNoLeader, OutcomeNoLeader}; !slices.Equal(f.outcomes, want) {
+		t.Errorf("the outcomes are %v, want %v", f.outcomes, want)
+	}
+}
+
+// An API server that is away does not make a leader that is known unknown; it is asked again soon.
+func TestTheLastLeaderCountsWhileTheLeaseCannotBeRead(t *testing.T) {
+	leader := newReplica(t, true)
+	f := newFollower(t, leader.identity.String())
+	for n, wantReads := range []int{1, 2, 3, 4, 4} {
+		if err := f.receive(t, nil); err != nil {
+			t.Errorf("event %d: %v", n, err)
+		}
+		if f.read != wantReads {
+			t.Errorf("event %d: the Lease was read %d times, want %d", n, f.read, wantReads)
+		}
+		switch n {
+		case 0:
+			f.failure = errors.New("the API server is away")
+			f.clock.SetTime(f.clock.Now().Add(knownAge))
+		case 2:
+			f.failure = nil
+			fallthrough
+		default:
+			f.clock.SetTime(f.clock.Now().Add(failedAge))
+		}
+	}
+	if got := leader.connections.Load(); got != 1 {
+		t.Errorf("%d connections to one leader, want 1", got)
 	}
 }
 
