@@ -120,14 +120,14 @@ func (i *intake) newReceiver(s *sink, meters *metrics.Metrics, logger logr.Logge
 		return nil, err
 	}
 	if i.options.PublicURL != "" {
-		if options.Verifier, err = i.newVerifier(options.Observer); err != nil {
+		if options.Verifier, err = i.newVerifier(meters); err != nil {
 			return nil, err
 		}
 	}
 	return events.NewReceiver(options)
 }
 
-func (i *intake) newVerifier(observer events.Observer) (*events.Verifier, error) {
+func (i *intake) newVerifier(meters *metrics.Metrics) (*events.Verifier, error) {
 	token, err := secretIn("events-token-file", i.options.TokenFile)
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func (i *intake) newVerifier(observer events.Observer) (*events.Verifier, error)
 		return events.NewVerifier(options)
 	}
 	options.Certificates, err = events.NewCertificateStore(events.CertificateStoreOptions{
-		RegionIDs: i.options.Regions, Clock: clock.RealClock{}, Fetched: observer.Fetched,
+		RegionIDs: i.options.Regions, Clock: clock.RealClock{}, Fetched: meters.Fetched,
 	})
 	if err != nil {
 		return nil, err

@@ -32,7 +32,6 @@ type subscriber struct {
 }
 
 func (s *subscriber) Answered(_ events.Form, reason events.Reason) { s.told <- reason }
-func (*subscriber) Fetched(bool)                                   {}
 
 func newSubscriber(t *testing.T) *subscriber {
 	t.Helper()

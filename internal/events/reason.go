@@ -101,12 +101,10 @@ func (r Reason) Verified() bool {
 	return false
 }
 
-// Observer is told what the receiver does. Its methods are called from many goroutines and must not block.
+// Observer is told what the receiver does. It is called from many goroutines and must not block.
 type Observer interface {
 	// Answered tells of every request to a path that exists.
 	Answered(Form, Reason)
-	// Fetched tells of every attempt to get a certificate from the vendor.
-	Fetched(ok bool)
 }
 
 // Refusal is why a request is not taken.
@@ -124,13 +122,10 @@ func (r *Refusal) Unwrap() error { return r.Cause }
 
 func refused(reason Reason) error { return &Refusal{Reason: reason} }
 
-// reasonOf is why err refuses, and ReasonAccepted if it is nil.
+// reasonOf is why err refuses.
 func reasonOf(err error) Reason {
 	var refusal *Refusal
-	switch {
-	case err == nil:
-		return ReasonAccepted
-	case errors.As(err, &refusal):
+	if errors.As(err, &refusal) {
 		return refusal.Reason
 	}
 	return ReasonMalformed

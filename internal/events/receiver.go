@@ -61,7 +61,6 @@ type Receiver struct {
 type noObserver struct{}
 
 func (noObserver) Answered(Form, Reason) {}
-func (noObserver) Fetched(bool)          {}
 
 // NewReceiver fails if the options make no sense, and says how they would.
 func NewReceiver(o ReceiverOptions) (*Receiver, error) {

@@ -84,8 +84,6 @@ func (h *house) Answered(form events.Form, reason events.Reason) {
 	h.told = append(h.told, fmt.Sprint(form, " ", reason))
 }
 
-func (*house) Fetched(bool) {}
-
 // take is all that was told and handed out since it was called last.
 func (h *house) take() (told []string, hints []events.Hint) {
 	h.mu.Lock()

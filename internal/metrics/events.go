@@ -110,7 +110,7 @@ func (m *Metrics) Answered(form events.Form, reason events.Reason) {
 	m.events.answered.WithLabelValues(string(form), string(reason)).Inc()
 }
 
-// Fetched implements events.Observer.
+// Fetched is told of every attempt to get a certificate from the vendor.
 func (m *Metrics) Fetched(ok bool) {
 	outcome := fetchFailed
 	if ok {
