@@ -68,7 +68,7 @@ func NewReceiver(o ReceiverOptions) (*Receiver, error) {
 	case o.Sink == nil || o.Clock == nil:
 		return nil, errors.New("a receiver needs a sink and a clock")
 	case !headerValue(o.MonitorToken):
-		return nil, errors.New("the token for CloudMonitor holds a space, a line break or another character that cannot be sent in a header: write it without (echo adds a line break, printf does not)")
+		return nil, errors.New("the token for CloudMonitor holds a space, a line break or another character that cannot be sent in a header: write it without (echo adds a line break, printf does not), and escape + & % and the like in the URL of the webhook only")
 	}
 	if o.Observer == nil {
 		o.Observer = noObserver{}

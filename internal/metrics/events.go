@@ -44,7 +44,7 @@ var (
 	}
 	eventsNudges = definition{
 		"cloudassistant_events_nudges_total", counter,
-		"Events that reached the engine, by whether a result waits for what they announce.",
+		"Events that reached the engine, by whether a result waits for what they announce; not one that has yet to find its run by match.",
 		[]string{labelWatched},
 		nil,
 	}
