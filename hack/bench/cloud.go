@@ -181,10 +181,17 @@ func (w *cloud) start(r run, zero time.Time) error {
 // end makes a run show that it has ended.
 func (w *cloud) end(r run, zero time.Time, output []byte) error {
 	return w.emulator.UpdateRow(r.InvokeID, r.InstanceID, func(row *emulator.Row) {
-		row.InvocationStatus = emulator.StatusSuccess
-		row.ExitCode, row.FinishedTime, row.Repeats, row.Output = &r.ExitCode, zero.Add(r.End), 1, output
-		if r.ExitCode != 0 {
-			row.InvocationStatus, row.ErrorCode, row.ErrorInfo = emulator.StatusFailed, "ExitCodeNonzero", "ExitCode is not zero."
-		}
+		*row = r.ended(*row, zero)
+		row.Output = output
 	})
+}
+
+// ended is the row of a run that has ended.
+func (r run) ended(row emulator.Row, zero time.Time) emulator.Row {
+	row.InvocationStatus = emulator.StatusSuccess
+	row.ExitCode, row.FinishedTime, row.Repeats = &r.ExitCode, zero.Add(r.End), 1
+	if r.ExitCode != 0 {
+		row.InvocationStatus, row.ErrorCode, row.ErrorInfo = emulator.StatusFailed, "ExitCodeNonzero", "ExitCode is not zero."
+	}
+	return row
 }

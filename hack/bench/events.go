@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -56,25 +54,14 @@ func (a *announcer) close() {
 	}
 }
 
-// announce publishes that a run has ended, in the vendor's shape.
+// announce publishes that a run has ended.
 func (a *announcer) announce(r run, zero time.Time) error {
 	if a == nil {
 		return nil
 	}
-	status, errorCode := emulator.StatusSuccess, "0"
-	if r.ExitCode != 0 {
-		status, errorCode = emulator.StatusFailed, "ExitCodeNonzero"
-	}
-	ended := zero.Add(r.End).UTC()
-	text, err := json.Marshal(map[string]any{
-		"id": r.InvokeID, "source": "acs.ecs", "specversion": "1.0", "type": "ecs:CloudAssistant:TaskCompleted",
-		"subject": fmt.Sprintf("acs.ecs:%s:%s:%s", region, emulator.DefaultAccountID, r.InvokeID), "time": ended.Format(time.RFC3339),
-		"aliyunaccountid": emulator.DefaultAccountID, "aliyunregionid": region, "aliyuneventbusname": "default",
-		"data": map[string]string{
-			"commandId": r.CommandID, "invokeId": r.InvokeID, "instanceId": r.InstanceID, "invocationStatus": status,
-			"exitCode": strconv.FormatInt(r.ExitCode, 10), "errorCode": errorCode, "repeatMode": emulator.RepeatOnce, "repeats": "1",
-			"startTime": zero.Add(r.Start).UTC().Format(time.RFC3339), "finishTime": ended.Format(time.RFC3339),
-		},
+	row := emulator.Row{InvokeID: r.InvokeID, InstanceID: r.InstanceID, CommandID: r.CommandID, StartTime: zero.Add(r.Start)}
+	text, err := json.Marshal(emulator.Completion{
+		Row: r.ended(row, zero), AccountID: emulator.DefaultAccountID, RegionID: region, RepeatMode: emulator.RepeatOnce, At: zero.Add(r.End),
 	})
 	if err != nil {
 		return err

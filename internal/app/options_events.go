@@ -81,7 +81,7 @@ func (o *EventsOptions) validate() (problems []error) {
 	if o.PublicURL == "" && o.CloudMonitorTokenFile == "" {
 		problems = append(problems, errors.New("--events-public-url: name the URL that the target of the EventBridge rule names, such as https://events.example.com/eventbridge"))
 	}
-	if o.PollingInterval < 0 || o.PollingInterval > 0 && o.PollingInterval < time.Minute {
+	if o.PollingInterval != 0 && o.PollingInterval < time.Minute {
 		problems = append(problems, fmt.Errorf("--events-polling-interval: %v is below a minute, at which runs are asked about anyway; give 1m or more, or 0", o.PollingInterval))
 	}
 	if o.PublicURL != "" {

@@ -97,27 +97,46 @@ func (e *Emulator) announceEnd(r *row, from string) {
 	}
 }
 
-func (e *Emulator) completed(r *row) completedEvent {
+func (e *Emulator) completed(r *row) Completion {
 	i := r.invocation
+	row := r.Row
+	row.InvokeID = i.ID
+	return Completion{
+		Row: row, AccountID: i.AccountID, RegionID: i.RegionID, CommandName: i.Command.Name, RepeatMode: i.RepeatMode,
+		Sequence: r.Sequence, At: e.now(),
+	}
+}
+
+// Completion is a run that has ended on an instance, as it is announced.
+type Completion struct {
+	Row
+	AccountID, RegionID     string
+	CommandName, RepeatMode string
+	// Sequence tells rows apart in the subject of the event. At is when the event comes to be.
+	Sequence uint64
+	At       time.Time
+}
+
+// MarshalJSON is the event in the vendor's shape, with an ID of its own each time.
+func (c Completion) MarshalJSON() ([]byte, error) {
 	data := completedData{
-		CommandID: r.CommandID, CommandName: i.Command.Name, FinishTime: eventTime(r.FinishedTime), StartTime: eventTime(r.StartTime),
-		InstanceID: r.InstanceID, InvocationStatus: r.InvocationStatus, InvokeID: i.ID, OwnerID: i.AccountID, PlayerUID: i.AccountID,
-		RepeatMode: i.RepeatMode, Repeats: strconv.Itoa(r.Repeats), ErrorCode: r.ErrorCode, ErrorDesc: r.ErrorInfo,
+		CommandID: c.CommandID, CommandName: c.CommandName, FinishTime: eventTime(c.FinishedTime), StartTime: eventTime(c.StartTime),
+		InstanceID: c.InstanceID, InvocationStatus: c.InvocationStatus, InvokeID: c.InvokeID, OwnerID: c.AccountID, PlayerUID: c.AccountID,
+		RepeatMode: c.RepeatMode, Repeats: strconv.Itoa(c.Repeats), ErrorCode: c.ErrorCode, ErrorDesc: c.ErrorInfo,
 	}
-	if r.ExitCode != nil {
-		data.ExitCode = strconv.FormatInt(*r.ExitCode, 10)
+	if c.ExitCode != nil {
+		data.ExitCode = strconv.FormatInt(*c.ExitCode, 10)
 	}
-	if r.InvocationStatus == StatusSuccess && data.ErrorCode == "" {
+	if c.InvocationStatus == StatusSuccess && data.ErrorCode == "" {
 		data.ErrorCode = "0"
 	}
-	now := e.now()
-	return completedEvent{
+	return json.Marshal(completedEvent{
 		ID: newEventID(), Source: "acs.ecs", SpecVersion: "1.0", Type: typeTaskCompleted,
-		Subject: fmt.Sprintf("acs.ecs:%s:%s:%d", i.RegionID, i.AccountID, r.Sequence),
-		Time:    now.In(chinaTime).Format(time.RFC3339), AliyunPublishTime: eventTime(now),
-		AliyunAccountID: i.AccountID, AliyunRegionID: i.RegionID, AliyunEventBus: "default", AliyunPublishAddr: "127.0.0.1",
+		Subject: fmt.Sprintf("acs.ecs:%s:%s:%d", c.RegionID, c.AccountID, c.Sequence),
+		Time:    c.At.In(chinaTime).Format(time.RFC3339), AliyunPublishTime: eventTime(c.At),
+		AliyunAccountID: c.AccountID, AliyunRegionID: c.RegionID, AliyunEventBus: "default", AliyunPublishAddr: "127.0.0.1",
 		Data: data,
-	}
+	})
 }
 
 // eventTime is empty for a time that there is not.

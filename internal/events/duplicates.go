@@ -33,13 +33,14 @@ func newDuplicates(c clock.PassiveClock) *duplicates {
 	return &duplicates{clock: c, seen: lru.New(maxRemembered)}
 }
 
-// keys are what an event is known by. A hint that names neither an event nor a completion is never known.
+// keys are what an event is known by. A hint that names neither an event nor a completion is never known: one
+// without a run has no end either.
 func (*duplicates) keys(form Form, h Hint) []any {
 	var keys []any
 	if h.ID != "" {
 		keys = append(keys, eventKey{form: form, id: h.ID})
 	}
-	if h.InvokeID != "" && !h.FinishedAt.IsZero() {
+	if !h.FinishedAt.IsZero() {
 		completion := h
 		completion.ID = ""
 		keys = append(keys, completion)

@@ -325,6 +325,19 @@ func TestADuplicateGivesNoSecondHint(t *testing.T) {
 	}
 }
 
+// Two events that name no invocation are two, though they tell the same otherwise.
+func TestEventsThatNameNoRunAreNoDuplicates(t *testing.T) {
+	h := newHouse(t)
+	header := http.Header{"Authorization": {"Bearer " + monitorToken}, "Content-Type": {"application/json"}}
+	for _, id := range []string{"45ef4d00-7c35-447a-bd93-000000000001", "45ef4d00-7c35-447a-bd93-000000000002"} {
+		body := swap(monitored, `"invokeId"`, `"anotherId"`, "45ef4d00-7c35-447a-bd93-000000000000", id)
+		h.post("/cloudmonitor", header, strings.NewReader(body))
+		if told, hints := h.take(); !slices.Equal(told, []string{"cloudmonitor accepted"}) || len(hints) != 1 || hints[0].InvokeID != "" {
+			t.Errorf("told %q, hints %+v", told, hints)
+		}
+	}
+}
+
 func TestWhatWasNotPassedOnIsTakenWhenItComesAgain(t *testing.T) {
 	h := newHouse(t)
 	h.refuse = errors.New("nobody leads")
