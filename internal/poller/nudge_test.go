@@ -555,3 +555,23 @@ func TestARunOfAScheduledCommandIsNotLookedForOnceAnybodyHasFoundIt(t *testing.T
 		expectCalls(t, w.took(), 0)
 	})
 }
+
+// A flood waits for the survey under way, but not for one that has got stuck.
+func TestAFloodDoesNotWaitForASurveyThatIsStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := surveyedTown(t)
+		c.onList = func(call) *reply { return &reply{hangs: true} }
+		c.ends(0, 100)
+		for _, run := range c.runs[:100] {
+			c.poller.Nudge(Nudge{RegionID: region, InvokeID: run.id})
+		}
+		c.pass(stalled - time.Second)
+		if known := c.known(0, 100); known > 0 {
+			t.Errorf("%d ends are known while the survey may still tell", known)
+		}
+		c.pass(25 * time.Second)
+		if known := c.known(0, 100); known < 60 {
+			t.Errorf("%d of 100 ends are known, want them asked for singly", known)
+		}
+	})
+}
