@@ -97,12 +97,16 @@ func (p *Poller) launch(l *lane) {
 // Watch declares what owner wants to know, in place of what it wanted before, and returns the newest that is
 // known about it. It never waits for an answer. Declaring the same again changes nothing.
 func (p *Poller) Watch(owner Owner, w Watch) Snapshot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.watch(owner, w)
+}
+
+// watch is Watch under the lock.
+func (p *Poller) watch(owner Owner, w Watch) Snapshot {
 	query, key := canonical(w.Question)
 	of := laneKey{identity: w.Identity, regionID: w.Question.RegionID}
 	b := p.options.boundsOf(w)
-
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	now := p.options.Clock.Now()
 	i := p.interests[owner]
 	if i == nil || i.question.key != key || i.question.lane.key != of {

@@ -349,9 +349,11 @@ func TestThrottledSessionsRestTheirLane(t *testing.T) {
 		throttled := failureOf(cloudassistant.ClassThrottled)
 		throttled.RetryAfter = 20 * time.Second
 		w.scriptSessions(func(call) error { return throttled })
-		for _, id := range []string{"t-1", "t-2", "t-3"} {
-			w.poller.Watch(Owner(id), about(id))
-		}
+		w.atOnce(func(p *Poller) {
+			for _, id := range []string{"t-1", "t-2", "t-3"} {
+				p.watch(Owner(id), about(id))
+			}
+		})
 		w.pass(10 * time.Second)
 		if n := w.opened(); n != 1 {
 			t.Errorf("%d sessions were opened, want 1", n)
@@ -386,9 +388,11 @@ func TestHungLaneDelaysNoOther(t *testing.T) {
 			}
 			return running(c)
 		})
-		for _, id := range []string{"t-1", "t-2", "t-3", "t-4", "t-5", "t-6"} {
-			w.poller.Watch(Owner(id), about(id))
-		}
+		w.atOnce(func(p *Poller) {
+			for _, id := range []string{"t-1", "t-2", "t-3", "t-4", "t-5", "t-6"} {
+				p.watch(Owner(id), about(id))
+			}
+		})
 		w.pass(time.Second)
 		expectCalls(t, w.took(), 4) // the most at once
 		other := about("t-1")

@@ -118,6 +118,9 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 		switch {
 		case next == nil:
 			l.startSurvey(ctx, now)
+		case l.survey != nil && now.Sub(l.survey.moved) < stalled && next.survives(now):
+			next.failed = plan{from: now.Add(l.roundEstimate())}
+			l.plan(next)
 		case l.survey != nil && now.Sub(l.survey.moved) < stalled && next.covered():
 			// The survey is about to tell of it, or will miss it.
 			next.coveredUntil = now.Add(l.roundEstimate())
@@ -143,7 +146,10 @@ func (l *lane) nextDue(now time.Time) (q *question, due time.Time, found bool) {
 		due = q.due
 	}
 	if l.surveying() && l.survey == nil {
-		if at := l.surveyDue(now); q == nil || !at.After(due) || !at.After(now) && l.flood(now) > 0 {
+		at := l.surveyDue(now)
+		// A survey tells of many who are due, so that it does not wait for its turn; but whether an outage is over is found
+		// out by a call, not by a walk.
+		if q == nil || at.Before(due) || !at.After(now) && !l.outage.lasts() {
 			return nil, at, true
 		}
 	}

@@ -24,6 +24,11 @@ func (n Nudge) concerns(key laneKey, account string) bool {
 func (p *Poller) Nudge(n Nudge) (watched bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.nudge(n)
+}
+
+// nudge is Nudge under the lock.
+func (p *Poller) nudge(n Nudge) (watched bool) {
 	now := p.options.Clock.Now()
 	if n.InvokeID != "" {
 		p.remember(n, now)

@@ -142,9 +142,11 @@ func TestHintsOfInstancesThatAreNotKnownAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, Options{AskSingly: true}, func(c call) reply { return rows(c.query) })
 		w.leftToHints("a")
-		for n := range 10 * placesAtMost {
-			w.poller.Nudge(hint("t-1", fmt.Sprint("i-", n)))
-		}
+		w.atOnce(func(p *Poller) {
+			for n := range 10 * placesAtMost {
+				p.nudge(hint("t-1", fmt.Sprint("i-", n)))
+			}
+		})
 		w.together(func() {
 			if got := len(w.poller.interests["a"].question.following.places); got != placesAtMost {
 				t.Errorf("%d are remembered, want %d", got, placesAtMost)
@@ -345,9 +347,11 @@ func TestAHintOfSomethingIsOneSurvey(t *testing.T) {
 			t.Fatalf("it is surveyed too often to see anything: %v", lists)
 		}
 		c.together(func() { c.ends(0, 3) })
-		for range 1000 {
-			c.poller.Nudge(Nudge{RegionID: region})
-		}
+		c.atOnce(func(p *Poller) {
+			for range 1000 {
+				p.nudge(Nudge{RegionID: region})
+			}
+		})
 		c.pass(11 * time.Second)
 		if known := c.known(0, 3); known != 3 {
 			t.Errorf("%d of 3 ends are known", known)
@@ -363,9 +367,7 @@ func TestAFloodOfHintsIsAWalk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := surveyedTown(t)
 		c.together(func() { c.ends(0, 150) })
-		for _, run := range c.runs[:150] {
-			c.poller.Nudge(hint(run.id, "i-"+run.id))
-		}
+		c.hintAll(c.runs[:150])
 		c.pass(8 * time.Second)
 		if known := c.known(0, 150); known != 150 {
 			t.Errorf("%d of 150 ends are known", known)
@@ -409,10 +411,12 @@ func TestHintsHavePlacesOfTheirOwn(t *testing.T) {
 		w := newWorld(t, Options{QPS: 100, Burst: 100, AskSingly: true}, running)
 		watch := about("t-0")
 		watch.MinInterval, watch.MaxInterval = time.Minute, time.Hour
-		for n := range 90 {
-			watch.Question.InvokeID = fmt.Sprint("t-", n)
-			w.poller.Watch(Owner(watch.Question.InvokeID), watch)
-		}
+		w.atOnce(func(p *Poller) {
+			for n := range 90 {
+				watch.Question.InvokeID = fmt.Sprint("t-", n)
+				p.watch(Owner(watch.Question.InvokeID), watch)
+			}
+		})
 		w.pass(40 * time.Second)
 		w.took()
 		ends := w.clock.Now()
@@ -421,9 +425,11 @@ func TestHintsHavePlacesOfTheirOwn(t *testing.T) {
 			r.takes = 120 * time.Millisecond
 			return r
 		})
-		for n := range 80 {
-			w.poller.Nudge(hint(fmt.Sprint("t-", n), "i-0"))
-		}
+		w.atOnce(func(p *Poller) {
+			for n := range 80 {
+				p.nudge(hint(fmt.Sprint("t-", n), "i-0"))
+			}
+		})
 		w.pass(time.Second)
 		expectCalls(t, w.took(), 80)
 	})
@@ -435,15 +441,11 @@ func TestSurveysThatTellNothingDoNotGoOn(t *testing.T) {
 			// So many go on, and none has ended, that the ended are looked through alone.
 			c := newTown(t, Options{}, 0)
 			c.settle(600, time.Second)
-			for _, run := range c.runs {
-				c.poller.Watch(Owner(run.id), about(run.id))
-			}
+			c.watchAll(c.runs)
 			c.pass(10 * time.Minute)
 			c.took()
-			for _, run := range c.runs {
-				if flood {
-					c.poller.Nudge(hint(run.id, "i-"+run.id))
-				}
+			if flood {
+				c.hintAll(c.runs)
 			}
 			c.pass(30 * time.Second)
 			calls = len(c.took())
@@ -517,12 +519,14 @@ func TestARunOfAScheduledCommandIsFollowedUntilItShows(t *testing.T) {
 				for range 3 {
 					now := w.clock.Now()
 					w.together(func() { ends = now.Add(c.lag) })
-					if c.named == 0 {
-						w.poller.Nudge(hint("t-1", ""))
-					}
-					for n := range c.named {
-						w.poller.Nudge(hint("t-1", fmt.Sprint("i-", n)))
-					}
+					w.atOnce(func(p *Poller) {
+						if c.named == 0 {
+							p.nudge(hint("t-1", ""))
+						}
+						for n := range c.named {
+							p.nudge(hint("t-1", fmt.Sprint("i-", n)))
+						}
+					})
 					w.pass(20 * time.Minute)
 					expectOffsets(t, offsets(now, w.took()), c.want)
 					w.together(func() { runs, ends = runs+1, now.Add(24*time.Hour) })
@@ -562,9 +566,11 @@ func TestAFloodDoesNotWaitForASurveyThatIsStuck(t *testing.T) {
 		c := surveyedTown(t)
 		c.onList = func(call) *reply { return &reply{hangs: true} }
 		c.ends(0, 100)
-		for _, run := range c.runs[:100] {
-			c.poller.Nudge(Nudge{RegionID: region, InvokeID: run.id})
-		}
+		c.atOnce(func(p *Poller) {
+			for _, run := range c.runs[:100] {
+				p.nudge(Nudge{RegionID: region, InvokeID: run.id})
+			}
+		})
 		c.pass(stalled - time.Second)
 		if known := c.known(0, 100); known > 0 {
 			t.Errorf("%d ends are known while the survey may still tell", known)

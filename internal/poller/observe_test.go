@@ -107,10 +107,12 @@ func TestASurveyIsToldByItsPlanAndOutcome(t *testing.T) {
 			}
 			return reply{records: all}
 		})
-		for n := range runs {
-			id := fmt.Sprintf("t-%d", n)
-			w.poller.Watch(Owner(id), about(id))
-		}
+		w.atOnce(func(p *Poller) {
+			for n := range runs {
+				id := fmt.Sprintf("t-%d", n)
+				p.watch(Owner(id), about(id))
+			}
+		})
 		w.pass(time.Minute)
 		walks, surveys := notes.noted()
 		sweeps := surveys[SurveySweep][SurveyCompleted]
@@ -129,10 +131,12 @@ func TestASurveyIsToldByItsPlanAndOutcome(t *testing.T) {
 		w.mu.Lock()
 		away = true
 		w.mu.Unlock()
-		for n := range runs {
-			id := fmt.Sprintf("t-other-%d", n)
-			w.poller.Watch(Owner(id), about(id))
-		}
+		w.atOnce(func(p *Poller) {
+			for n := range runs {
+				id := fmt.Sprintf("t-other-%d", n)
+				p.watch(Owner(id), about(id))
+			}
+		})
 		w.pass(time.Minute)
 		if _, surveys := notes.noted(); surveys[SurveySweep][SurveyFailed]+surveys[SurveyDiscover][SurveyFailed]+surveys[SurveyHarvest][SurveyFailed] == 0 {
 			t.Errorf("surveys that were refused are told as %+v", surveys)
@@ -155,10 +159,12 @@ func TestAnAbandonedSurveyIsToldAsSuch(t *testing.T) {
 			}
 			return running(c)
 		})
-		for n := range 10 {
-			id := fmt.Sprintf("t-%d", n)
-			w.poller.Watch(Owner(id), about(id))
-		}
+		w.atOnce(func(p *Poller) {
+			for n := range 10 {
+				id := fmt.Sprintf("t-%d", n)
+				p.watch(Owner(id), about(id))
+			}
+		})
 		w.pass(time.Minute)
 		for n := range 10 {
 			w.poller.Forget(Owner(fmt.Sprintf("t-%d", n)))

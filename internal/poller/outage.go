@@ -11,6 +11,8 @@ const (
 	outageFrom = 3
 	// outageAtMost is the longest wait between two calls during an outage.
 	outageAtMost = 10 * time.Second
+	// putOffAtMost is how long after its first failure a question is left to surveys at most.
+	putOffAtMost = 30 * time.Second
 )
 
 // outage is a series of failures of a lane's calls that nobody in particular is to blame for. While it lasts one call at
@@ -66,19 +68,24 @@ func (l *lane) reached(now time.Time) {
 	if !lasted {
 		return
 	}
-	// A survey tells of most, sooner and for less.
-	from := now
 	if l.surveying() && l.survey == nil {
 		l.nextSurvey = now
-		from = now.Add(l.roundEstimate())
 	}
-	l.bringForward(outcomeUnavailable, from)
+	l.bringForward(outcomeUnavailable, now)
+}
+
+// survives says whether a question that failed in an outage is left to the survey after it, which tells of most, sooner and
+// for less. It is not for long: where one outage follows another, the survey may fail each time.
+func (q *question) survives(now time.Time) bool {
+	return q.counted && q.failure != nil && outcomeOf(q.failure.Err.Class) == outcomeUnavailable &&
+		!q.sought && !q.forced && now.Sub(q.failure.Since) < putOffAtMost
 }
 
 // bringForward has questions that failed like that asked again from then on.
 func (l *lane) bringForward(kind outcome, from time.Time) {
 	for _, q := range l.questions {
-		if q.failure != nil && outcomeOf(q.failure.Err.Class) == kind {
+		// Whoever is due already keeps its place before those who are not.
+		if q.failure != nil && outcomeOf(q.failure.Err.Class) == kind && q.due.After(from) {
 			q.failed = plan{from: from}
 			l.plan(q)
 		}

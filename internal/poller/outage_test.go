@@ -31,10 +31,12 @@ func TestAnOutageIsNoStampede(t *testing.T) {
 					return reply{}
 				}
 				w := newWorld(t, Options{QPS: qps, Burst: 10, AskSingly: singly}, respond)
-				for n := range runs {
-					id := fmt.Sprintf("t-%d", n)
-					w.poller.Watch(Owner(id), about(id))
-				}
+				w.atOnce(func(p *Poller) {
+					for n := range runs {
+						id := fmt.Sprintf("t-%d", n)
+						p.watch(Owner(id), about(id))
+					}
+				})
 				w.pass(2 * time.Minute)
 				w.took()
 				w.mu.Lock()
@@ -123,4 +125,54 @@ func TestWhoeverWasDeniedIsAskedOnceOneIsNot(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The API answers for ten seconds now and then, and lists of everything not even then. Whoever failed before is asked as
+// soon as it answers: it is not left time and again to a survey that fails.
+func TestOutagesOneAfterAnotherPutNobodyOff(t *testing.T) {
+	const away, back = 15 * time.Second, 10 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		c := surveyedTown(t)
+		for _, run := range c.runs[20:] {
+			c.poller.Forget(Owner(run.id))
+		}
+		begin := c.clock.Now()
+		c.script(func(asked call) reply {
+			switch {
+			case asked.query.InvokeID == "":
+				return reply{err: failureOf(cloudassistant.ClassUnavailable), takes: 20 * time.Second}
+			case asked.at.Sub(begin)%(away+back) < away:
+				return reply{err: failureOf(cloudassistant.ClassUnavailable)}
+			}
+			return c.respond(asked)
+		})
+		c.together(func() { c.ends(0, 20) })
+		c.pass(5 * (away + back))
+		if known := c.known(0, 20); known != 20 {
+			t.Errorf("%d of 20 ends are known", known)
+		}
+	})
+}
+
+// Those who are due by the end of an outage keep their places before those who are brought forward.
+func TestTheEndOfAnOutagePutsNobodyBack(t *testing.T) {
+	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	w := idleWorld(Options{}, running)
+	w.poller.Watch("early", about("t-1"))
+	w.poller.Watch("late", about("t-2"))
+	l := w.poller.lanes[laneKey{identity: alice, regionID: region}]
+	for _, q := range l.questions {
+		q.failure = &Failure{Err: failureOf(cloudassistant.ClassUnavailable)}
+		q.failed = plan{from: now.Add(time.Hour)}
+		if q.key.invokeID == "t-1" {
+			q.failed = plan{from: now.Add(-time.Minute)}
+		}
+		l.plan(q)
+	}
+	l.bringForward(outcomeUnavailable, now)
+	for id, want := range map[string]time.Time{"t-1": now.Add(-time.Minute), "t-2": now} {
+		if q := l.byRun[id][0]; !q.due.Equal(want) {
+			t.Errorf("%s is due at %v, want %v", id, q.due, want)
+		}
+	}
 }

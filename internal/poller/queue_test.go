@@ -13,22 +13,26 @@ import (
 func TestTenantsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, Options{QPS: 1, Burst: 1, AskSingly: true}, running)
-		for n := range 900 {
-			id := fmt.Sprintf("t-large-%d", n)
-			watch := about(id)
-			watch.Tenant = "large"
-			w.poller.Watch(Owner(id), watch)
-		}
+		w.atOnce(func(p *Poller) {
+			for n := range 900 {
+				id := fmt.Sprintf("t-large-%d", n)
+				watch := about(id)
+				watch.Tenant = "large"
+				p.watch(Owner(id), watch)
+			}
+		})
 		w.pass(10 * time.Second)
 		began := w.clock.Now()
 		var small []Owner
-		for n := range 3 {
-			id := fmt.Sprintf("t-small-%d", n)
-			watch := about(id)
-			watch.Tenant = "small"
-			w.poller.Watch(Owner(id), watch)
-			small = append(small, Owner(id))
-		}
+		w.atOnce(func(p *Poller) {
+			for n := range 3 {
+				id := fmt.Sprintf("t-small-%d", n)
+				watch := about(id)
+				watch.Tenant = "small"
+				p.watch(Owner(id), watch)
+				small = append(small, Owner(id))
+			}
+		})
 		// Every other call is theirs, after those that were under way.
 		w.pass(12 * time.Second)
 		for _, owner := range small {

@@ -346,9 +346,7 @@ func TestSurveysStretchWithTheHints(t *testing.T) {
 		}
 		// A newcomer is asked about as soon as ever.
 		c.settle(20, time.Second)
-		for _, run := range c.runs[200:] {
-			c.poller.Watch(Owner(run.id), about(run.id))
-		}
+		c.watchAll(c.runs[200:])
 		c.pass(10 * time.Second)
 		if answered, _ := c.answered(); answered != 210 {
 			t.Errorf("%d of 210 runs are known", answered)

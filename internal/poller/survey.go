@@ -432,7 +432,7 @@ func (s *survey) page(ctx context.Context, query cloudassistant.Query, paging cl
 			s.moved = clock.Now()
 			s.lane.poller.mu.Unlock()
 			continue
-		case cloudassistant.ClassOf(err) != cloudassistant.ClassUnavailable || failures == pageTries-1:
+		case cloudassistant.ClassOf(err) != cloudassistant.ClassUnavailable || failures == pageTries-1 || s.stuck():
 			return nil, time.Time{}, err
 		}
 		failures++
@@ -442,6 +442,14 @@ func (s *survey) page(ctx context.Context, query cloudassistant.Query, paging cl
 			return nil, time.Time{}, ctx.Err()
 		}
 	}
+}
+
+// stuck says that the survey has not got on for so long that runs are better not left to it.
+func (s *survey) stuck() bool {
+	p := s.lane.poller
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.options.Clock.Since(s.moved) >= stalled
 }
 
 // take takes the rows of a page in and tells the owners of what is news to them. Nothing is asked until they are told,

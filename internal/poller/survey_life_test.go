@@ -49,9 +49,7 @@ func TestEverybodyComesBackDuringASurvey(t *testing.T) {
 		for _, run := range c.runs {
 			c.poller.Forget(Owner(run.id))
 		}
-		for _, run := range c.runs {
-			c.poller.Watch(Owner(run.id), about(run.id))
-		}
+		c.watchAll(c.runs)
 		c.pass(15 * time.Second)
 		if answered, failing := c.answered(); answered != 200 || failing != 0 {
 			t.Errorf("%d answered, %d failing", answered, failing)

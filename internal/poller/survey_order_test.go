@@ -15,9 +15,7 @@ func among(t *testing.T, ours, others int) *town {
 	c := newTown(t, Options{}, 0)
 	c.scheduled(others)
 	c.settle(ours, time.Second)
-	for _, run := range c.runs[others:] {
-		c.poller.Watch(Owner(run.id), about(run.id))
-	}
+	c.watchAll(c.runs[others:])
 	c.pass(2 * time.Minute)
 	c.took()
 	return c
@@ -73,9 +71,7 @@ func TestRunBehindOthersHasTheListReadToItsEnd(t *testing.T) {
 		c.scheduled(300)
 		c.settle(100, time.Second)
 		c.poller.Watch("t-0", about("t-0"))
-		for _, run := range c.runs[301:] {
-			c.poller.Watch(Owner(run.id), about(run.id))
-		}
+		c.watchAll(c.runs[301:])
 		c.pass(3 * time.Minute)
 		c.took()
 		c.pass(10 * time.Minute)
@@ -207,9 +203,7 @@ func TestLastRunsDoNotWaitForSurveysThatDoNotCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newTown(t, Options{}, 0)
 		c.settle(60, time.Second) // the last four are ours
-		for _, run := range c.runs[56:] {
-			c.poller.Watch(Owner(run.id), about(run.id))
-		}
+		c.watchAll(c.runs[56:])
 		c.pass(2 * time.Minute)
 		c.ends(59, 60)
 		if known := c.conclude(30 * time.Second); known != 1 {
@@ -280,9 +274,7 @@ func TestDiscoveryMeasuresBothLists(t *testing.T) {
 		c := newTown(t, Options{}, 0)
 		c.settle(300, time.Second)
 		c.ends(0, 120)
-		for _, run := range c.runs {
-			c.poller.Watch(Owner(run.id), about(run.id))
-		}
+		c.watchAll(c.runs)
 		_, lists := tally(c.took())
 		for n := 0; lists[""] < 6 && n < 20; n++ {
 			c.pass(time.Second)

@@ -93,11 +93,13 @@ func TestIdentitiesOfOneAccountShareTheBucketNotTheAnswers(t *testing.T) {
 		})
 		c.watch(100)
 		c.settle(100, time.Second)
-		for _, run := range c.runs[100:] {
-			watch := about(run.id)
-			watch.Identity = bob
-			c.poller.Watch(Owner(run.id), watch)
-		}
+		c.atOnce(func(p *Poller) {
+			for _, run := range c.runs[100:] {
+				watch := about(run.id)
+				watch.Identity = bob
+				p.watch(Owner(run.id), watch)
+			}
+		})
 		c.pass(10 * time.Second)
 		calls := c.took()
 		if most := 10 + 5*time.Since(began).Seconds() + 1; float64(len(calls)) > most {
@@ -140,11 +142,13 @@ func TestPatientQuestionsCauseNoSurveys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newTown(t, Options{}, 0)
 		c.settle(50, time.Second)
-		for _, run := range c.runs {
-			watch := about(run.id)
-			watch.MinInterval, watch.MaxInterval = 2*time.Minute, 2*time.Minute
-			c.poller.Watch(Owner(run.id), watch)
-		}
+		c.atOnce(func(p *Poller) {
+			for _, run := range c.runs {
+				watch := about(run.id)
+				watch.MinInterval, watch.MaxInterval = 2*time.Minute, 2*time.Minute
+				p.watch(Owner(run.id), watch)
+			}
+		})
 		c.pass(11 * time.Minute)
 		if singles, lists := tally(c.took()); singles > 6*50 || singles < 5*50 || len(lists) > 0 {
 			t.Errorf("%d singles, lists %v", singles, lists)
@@ -207,9 +211,7 @@ func TestForeignScheduledRunsCostLittle(t *testing.T) {
 				run.status, run.repeats = cloudassistant.StatusScheduled, 7
 			}
 			c.settle(100, time.Second)
-			for _, run := range c.runs[5000:] {
-				c.poller.Watch(Owner(run.id), about(run.id))
-			}
+			c.watchAll(c.runs[5000:])
 			c.pass(10 * time.Minute)
 			c.ends(5000, 5020)
 			c.pass(time.Minute)
@@ -232,9 +234,7 @@ func TestVeryOldRunsAreAskedForByThemselves(t *testing.T) {
 		c.settle(30, time.Hour)
 		c.settle(5000, time.Second)
 		c.ends(0, len(c.runs))
-		for _, run := range c.runs[:30] {
-			c.poller.Watch(Owner(run.id), about(run.id))
-		}
+		c.watchAll(c.runs[:30])
 		if known := c.conclude(time.Minute); known != 30 {
 			t.Errorf("%d of 30 ends are known", known)
 		}

@@ -27,10 +27,12 @@ func TestThrottleStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		w := newWorld(t, Options{AskSingly: true, QPS: 100, Burst: 100}, storm(start.Add(5*time.Minute)))
-		for n := range 500 {
-			id := fmt.Sprintf("t-%d", n)
-			w.poller.Watch(Owner(id), about(id))
-		}
+		w.atOnce(func(p *Poller) {
+			for n := range 500 {
+				id := fmt.Sprintf("t-%d", n)
+				p.watch(Owner(id), about(id))
+			}
+		})
 		w.pass(5 * time.Minute)
 		// Four at first, for the API has not answered yet; then one a minute, half a second after it begins.
 		calls := w.took()
@@ -39,12 +41,14 @@ func TestThrottleStorm(t *testing.T) {
 			t.Errorf("%d sessions were opened for %d calls", n, len(calls))
 		}
 		announced := 0
-		for n := range 500 {
-			id := fmt.Sprintf("t-%d", n)
-			announced += w.news(Owner(id))
-			// All are shown why there is no answer.
-			expectClass(t, w.poller.Watch(Owner(id), about(id)), cloudassistant.ClassThrottled)
-		}
+		w.atOnce(func(p *Poller) {
+			for n := range 500 {
+				id := fmt.Sprintf("t-%d", n)
+				announced += w.news(Owner(id))
+				// All are shown why there is no answer.
+				expectClass(t, p.watch(Owner(id), about(id)), cloudassistant.ClassThrottled)
+			}
+		})
 		if announced > len(calls) {
 			t.Errorf("%d owners were notified of %d throttle answers", announced, len(calls))
 		}
@@ -79,9 +83,11 @@ func TestThrottleStormOverManyIdentitiesOfOneAccount(t *testing.T) {
 			watches = append(watches, watch)
 		}
 		w.accounts = accounts
-		for _, watch := range watches {
-			w.poller.Watch(Owner(watch.Identity.Secret), watch)
-		}
+		w.atOnce(func(p *Poller) {
+			for _, watch := range watches {
+				p.watch(Owner(watch.Identity.Secret), watch)
+			}
+		})
 		w.pass(5 * time.Minute)
 		calls := offsets(start, w.took())
 		want := []float64{60.5, 120.5, 180.5, 240.5}

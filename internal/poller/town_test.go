@@ -62,9 +62,25 @@ func (c *town) watch(n int) {
 			}
 		}
 	})
-	for _, run := range c.runs {
-		c.poller.Watch(Owner(run.id), about(run.id))
-	}
+	c.watchAll(c.runs)
+}
+
+// watchAll has these runs watched from the same moment on.
+func (c *town) watchAll(runs []*townRun) {
+	c.atOnce(func(p *Poller) {
+		for _, run := range runs {
+			p.watch(Owner(run.id), about(run.id))
+		}
+	})
+}
+
+// hintAll hints at the ends of these runs in the same moment.
+func (c *town) hintAll(runs []*townRun) {
+	c.atOnce(func(p *Poller) {
+		for _, run := range runs {
+			p.nudge(hint(run.id, "i-"+run.id))
+		}
+	})
 }
 
 // settle adds runs that began in such intervals, up to now.

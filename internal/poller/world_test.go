@@ -119,6 +119,13 @@ func (w *world) together(what func()) {
 	what()
 }
 
+// atOnce does all of that before the engine looks at any of it. What is called in it must be the methods that need the lock.
+func (w *world) atOnce(what func(p *Poller)) {
+	w.poller.mu.Lock()
+	defer w.poller.mu.Unlock()
+	what(w.poller)
+}
+
 func (w *world) note(owner Owner) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
