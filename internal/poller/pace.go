@@ -44,8 +44,10 @@ const (
 	// bytesPerSecond is what surveys may read: pages of running commands carry all that these have printed, up to 1.6 MB,
 	// and are read again every round.
 	bytesPerSecond = 1 << 20
-	// singlesAtOnce is how many runs that a survey misses may always be asked about by themselves.
+	// singlesAtOnce is how many runs that a survey misses may always be asked about by themselves, and singlesShare the share
+	// of the rate that they may take until the next: a high one is there to be used.
 	singlesAtOnce = 25
+	singlesShare  = 0.25
 	// harvestOnly is how long a run may go unseen where only the ended are looked through.
 	harvestOnly = 2 * time.Minute
 	// measuredFor is how long the length of a list is taken for known, and a new run left to surveys.

@@ -307,9 +307,13 @@ func (s *survey) askForTheRest() {
 	}
 	slices.SortFunc(rest, func(a, b *question) int { return cmp.Or(a.missedAt.Compare(b.missedAt), a.due.Compare(b.due)) })
 	takeTurns(rest)
-	most := max(singlesAtOnce, s.pages, l.endedPages/2)
+	spare := singlesAtOnce
+	if !l.trusting() {
+		spare = max(spare, int(singlesShare*l.perSecond()*roundAtLeast.Seconds()))
+	}
+	most := max(spare, s.pages, l.endedPages/2)
 	if len(rest) > most {
-		most = singlesAtOnce
+		most = spare
 	}
 	for n, q := range rest {
 		if n < most {

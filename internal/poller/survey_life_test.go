@@ -79,3 +79,28 @@ func TestEngineStopsInTheMiddleOfASurvey(t *testing.T) {
 		})
 	}
 }
+
+// A thousand runs that began within ten seconds end together. That is too short a time for lists to show how they are sorted,
+// so that each end is confirmed by itself: as fast as the rate allows, not a few in each round.
+func TestEndsThatListsAreNotBelievedAbout(t *testing.T) {
+	for name, c := range map[string]struct {
+		qps    float64
+		within time.Duration
+	}{
+		"at a high rate": {100, 45 * time.Second},
+		"at a low rate":  {10, 3 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				town := newTown(t, Options{QPS: c.qps, Burst: 10}, 0)
+				town.settle(1000, 10*time.Millisecond)
+				town.watchAll(town.runs)
+				town.pass(time.Minute)
+				town.together(func() { town.ends(0, 1000) })
+				if known := town.conclude(c.within); known != 1000 {
+					t.Errorf("%d of 1000 ends are known after %v", known, c.within)
+				}
+			})
+		})
+	}
+}
