@@ -152,13 +152,13 @@ func (b *bucket) pause(err *cloudassistant.Error, made time.Time) {
 }
 
 // slow lowers the rate, to a part of that at which calls have passed by now: it is what the quota has left for us. If
-// nothing has passed since the pause before, nothing is known of that; and if few have because few were made, nothing of
-// where the quota ends, so that the rate before is soon tried again.
+// nothing has passed since the pause before, or few have because few were made, nothing is known of where the quota ends,
+// so that the rate before is soon tried again.
 func (b *bucket) slow(now time.Time) {
 	before := b.rate(now)
 	least := max(before*halt, b.full*floor)
 	if b.resuming {
-		b.base, b.level = least, least
+		b.base = least
 		return
 	}
 	admitted := min(before, rate.Limit(b.passed.count(now))/60)

@@ -242,6 +242,27 @@ func TestThrottledProbeHalvesTheRate(t *testing.T) {
 	})
 }
 
+// That a probe is throttled says that the quota is used up still, by whoever: not that the rate before was too high.
+func TestRateBeforeAThrottledProbeIsSoonTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := testBucket(10, 1000)
+		b.give(mustTake(t, b), throttledFor10s)
+		for range 2 {
+			rest(b, 10*time.Second)
+			b.give(mustTake(t, b), throttledFor10s)
+		}
+		rest(b, 10*time.Second)
+		b.give(mustTake(t, b), nil)
+		if got, most := b.perSecond(), 1.25; got > most {
+			t.Errorf("at first the rate is %v, want at most %v", got, most)
+		}
+		<-b.clock.After(3 * time.Minute)
+		if got, least := b.perSecond(), 7.5; got < least {
+			t.Errorf("after three minutes the rate is %v, want at least %v", got, least)
+		}
+	})
+}
+
 func TestRateLevelsOffWhereItWasThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := testBucket(10, 1000)
