@@ -168,6 +168,32 @@ func (l *lane) departures(now time.Time) int {
 	return max(departures, l.flood(now))
 }
 
+// surveyDue is when to begin the next survey, unless one is under way.
+func (l *lane) surveyDue(now time.Time) time.Time {
+	due := l.nextSurvey
+	if l.surveyFailures > 0 {
+		return due
+	}
+	if l.trusting() && l.awaiting == 0 {
+		due = later(due, l.listedAt().Add(l.stretch(l.watched.own)))
+	}
+	switch soon := l.endsSince.Add(max(progressEvery, l.took)); {
+	case l.flood(now) > 0:
+		return now
+	case l.surveySoon && soon.Before(due):
+		return soon
+	}
+	return due
+}
+
+// listedAt is when surveys last told of what goes on, or could have.
+func (l *lane) listedAt() time.Time {
+	if pays(l.unfinishedNow(), l.runs) {
+		return l.swept
+	}
+	return l.endsSince
+}
+
 // startSurvey begins a round.
 func (l *lane) startSurvey(ctx context.Context, now time.Time) {
 	ctx, cancel := context.WithCancel(ctx)

@@ -123,29 +123,3 @@ func (l *lane) leftToSurvey(now time.Time) (until time.Time, yes bool) {
 	until = l.survey.moved.Add(stalled)
 	return until, now.Before(until)
 }
-
-// surveyDue is when to begin the next survey, unless one is under way.
-func (l *lane) surveyDue(now time.Time) time.Time {
-	due := l.nextSurvey
-	if l.surveyFailures > 0 {
-		return due
-	}
-	if l.trusting() && l.awaiting == 0 {
-		due = later(due, l.listedAt().Add(l.stretch(l.watched.own)))
-	}
-	switch soon := l.endsSince.Add(max(progressEvery, l.took)); {
-	case l.flood(now) > 0:
-		return now
-	case l.surveySoon && soon.Before(due):
-		return soon
-	}
-	return due
-}
-
-// listedAt is when surveys last told of what goes on, or could have.
-func (l *lane) listedAt() time.Time {
-	if pays(l.unfinishedNow(), l.runs) {
-		return l.swept
-	}
-	return l.endsSince
-}

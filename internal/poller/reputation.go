@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"slices"
 	"time"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
@@ -95,11 +96,14 @@ func (r *reputation) ended(unhinted []place, now time.Time) {
 		r.suspects[of] = now
 		r.order = append(r.order, of)
 	}
+	if len(r.order) > 2*suspectsAtMost {
+		r.order = slices.DeleteFunc(r.order, func(of place) bool { _, suspected := r.suspects[of]; return !suspected })
+	}
 }
 
 // judge forgets what hints were worth, if some have turned out to be missing.
 func (r *reputation) judge(now time.Time) {
-	if at, waiting := r.judgeAt(); waiting && (!now.Before(at) || len(r.order) > suspectsAtMost) {
+	if at, waiting := r.judgeAt(); waiting && (!now.Before(at) || len(r.suspects) > suspectsAtMost) {
 		r.hinted, r.suspects, r.order, r.lostAt = 0, nil, nil, now
 	}
 }

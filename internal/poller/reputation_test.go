@@ -462,3 +462,21 @@ func TestHintsThatLackForTooManyEndsAtOnceAreTrustedNoMore(t *testing.T) {
 		t.Errorf("%d hints count, and %d ends are remembered", r.hinted, len(r.suspects))
 	}
 }
+
+// Ends that were hinted late count no more, while an older one is still waited for.
+func TestHintsThatCameLateForManyEndsAreTrusted(t *testing.T) {
+	now := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	r := &reputation{hinted: provenBy}
+	r.ended([]place{{"t-waited-for", "i-0"}}, now)
+	for n := range 2 * suspectsAtMost {
+		id := fmt.Sprint("t-", n)
+		r.ended([]place{{id, "i-0"}}, now)
+		r.announced(Nudge{InvokeID: id, InstanceID: "i-0"})
+	}
+	if r.judge(now); r.hinted == 0 {
+		t.Error("hints are taken for missing, though they lack for one end only, which has just become known")
+	}
+	if most := 2*suspectsAtMost + 1; len(r.order) > most {
+		t.Errorf("%d places are remembered, want at most %d", len(r.order), most)
+	}
+}
