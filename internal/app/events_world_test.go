@@ -57,10 +57,16 @@ func newEventWorld(t *testing.T) *eventWorld {
 // newEventWorldOf makes one in which EventBridge has a token of its own.
 func newEventWorldOf(t *testing.T, token string) *eventWorld {
 	t.Helper()
+	return newEventWorldThrough(t, eventbridge.Publishing{Targets: []eventbridge.Target{{URL: eventsURL, Token: token}}})
+}
+
+// newEventWorldThrough makes one whose events fare as told on their way to the one target.
+func newEventWorldThrough(t *testing.T, publishing eventbridge.Publishing) *eventWorld {
+	t.Helper()
+	token := publishing.Targets[0].Token
 	w := &eventWorld{folder: t.TempDir(), token: token, front: newFront()}
-	w.world = newWorldOf(t, eventbridge.Publishing{
-		Targets: []eventbridge.Target{{URL: eventsURL, Token: token}}, Transport: w.front,
-	})
+	publishing.Transport = w.front
+	w.world = newWorldOf(t, publishing)
 	t.Cleanup(w.front.close)
 	certificate, err := w.cloud.EventsCertificate()
 	if err != nil {
