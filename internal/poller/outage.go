@@ -81,6 +81,9 @@ func (q *question) survives(now time.Time) bool {
 		!q.sought && !q.forced && now.Sub(q.failure.Since) < putOffAtMost
 }
 
+// putOff says that the question failed and is planned without regard to that.
+func (q *question) putOff() bool { return q.failure != nil && q.failed.outcome == outcomeNone }
+
 // bringForward has questions that failed like that asked again from then on.
 func (l *lane) bringForward(kind outcome, from time.Time) {
 	for _, q := range l.questions {

@@ -176,3 +176,30 @@ func TestTheEndOfAnOutagePutsNobodyBack(t *testing.T) {
 		}
 	}
 }
+
+// Whoever is left to the survey after an outage is asked as soon as that has failed, however long it was to take.
+func TestWhoWasLeftToASurveyIsAskedOnceItHasFailed(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"it failed":  {failureOf(cloudassistant.ClassUnavailable), true},
+		"it did not": {nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := idleWorld(Options{}, running)
+			w.poller.Watch("a", about("t-1"))
+			l := w.poller.lanes[laneKey{identity: alice, regionID: region}]
+			q := l.byRun["t-1"][0]
+			now := time.Now()
+			q.failure = &Failure{Err: failureOf(cloudassistant.ClassUnavailable)}
+			q.failed = plan{from: now.Add(time.Hour)}
+			l.plan(q)
+			l.survey = &survey{lane: l, began: now, sought: map[*question]bool{}}
+			l.survey.end(t.Context(), c.err)
+			if asked := q.due.Before(now.Add(time.Minute)); asked != c.want {
+				t.Errorf("it is due in %v", q.due.Sub(now))
+			}
+		})
+	}
+}

@@ -550,6 +550,10 @@ func (s *survey) end(ctx context.Context, err error) {
 			q.await(false)
 			l.plan(q)
 		}
+		if failed && q.putOff() && q.due.After(now) {
+			q.failed = plan{from: now}
+			l.plan(q)
+		}
 		if !failed {
 			q.overlooked(s.began, now)
 		}
