@@ -118,12 +118,11 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 		switch {
 		case next == nil:
 			l.startSurvey(ctx, now)
-		case l.survey != nil && now.Sub(l.survey.moved) < stalled && next.survives(now):
+		case l.survey != nil && l.survey.moves(now) && next.survives(now):
 			next.failed = plan{from: now.Add(l.roundEstimate())}
 			l.plan(next)
-		case l.survey != nil && now.Sub(l.survey.moved) < stalled && next.covered():
-			// The survey is about to tell of it, or will miss it.
-			next.coveredUntil = now.Add(l.roundEstimate())
+		case l.survey != nil && l.survey.mayTellOf(next, now):
+			next.leftUntil = now.Add(l.roundEstimate())
 			l.plan(next)
 		default:
 			nudged := next.in == &l.nudged

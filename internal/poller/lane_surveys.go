@@ -278,7 +278,10 @@ func (l *lane) coveredUntil(now time.Time) time.Time {
 	if !pays(l.unfinishedNow(), l.runs) {
 		safety = harvestOnly
 	}
-	return now.Add(min(coverage*l.roundEstimate()+safety, coveredAtMost))
+	round := l.roundEstimate()
+	// Whether to list the unfinished is decided but once in an interval.
+	safety += max(l.interval()-round, 0)
+	return now.Add(min(coverage*round+safety, coveredAtMost))
 }
 
 // sweepEvery is how often the unfinished are listed at least.

@@ -112,9 +112,10 @@ type knowledge struct {
 	following following
 
 	// seen is when a survey last told anything, and coveredUntil until when surveys stand in for the schedule of a run
-	// that goes on.
+	// that goes on. leftUntil is until when it is left to the one that was under way then.
 	seen         time.Time
 	coveredUntil time.Time
+	leftUntil    time.Time
 	// sought says that a survey has missed the run, so that it is to be asked about by itself.
 	sought bool
 	// behind says that it may have missed the run only because it did not list all.
@@ -222,8 +223,12 @@ func (q *question) owedTo(i *interest) (time.Time, time.Duration) {
 	if i.unmet(q.live) {
 		return i.owed, interval
 	}
-	due := later(q.answered.due(q.bounds), q.coveredUntil)
-	return later(due, later(q.safeUntil(), q.lane.reputation.lostAt)), interval
+	return later(q.uncoveredAt(), q.lane.reputation.lostAt), interval
+}
+
+// uncoveredAt is when to ask by the schedule of the question, for which neither surveys nor hints stand in any more.
+func (q *question) uncoveredAt() time.Time {
+	return later(later(q.answered.due(q.bounds), q.coveredUntil), q.safeUntil())
 }
 
 // liveDue is when to ask for the live rows: at the earliest time that any owner wants. A demand replaces the
@@ -238,7 +243,7 @@ func (q *question) liveDue() time.Time {
 		scheduled = q.failed.due(q.bounds)
 	case q.sought:
 	case q.awaits && q.lane.surveying():
-		scheduled = later(q.since.Add(measuredFor), q.coveredUntil)
+		scheduled = later(q.since.Add(measuredFor), later(q.coveredUntil, q.leftUntil))
 	case q.coveredUntil.IsZero():
 		scheduled = q.answered.due(q.bounds)
 		if spare := q.lane.spare(q); q.bounds.min <= patient && scheduled.Sub(q.answered.from) > spare {
@@ -246,7 +251,7 @@ func (q *question) liveDue() time.Time {
 		}
 		scheduled = later(scheduled, q.safeUntil())
 	default:
-		scheduled = later(later(q.answered.due(q.bounds), q.coveredUntil), q.safeUntil())
+		scheduled = later(q.uncoveredAt(), q.leftUntil)
 	}
 	var due time.Time
 	for n, i := range q.interests {

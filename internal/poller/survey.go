@@ -453,7 +453,16 @@ func (s *survey) stuck() bool {
 	p := s.lane.poller
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.options.Clock.Since(s.moved) >= stalled
+	return !s.moves(p.options.Clock.Now())
+}
+
+// moves says that the survey gets on.
+func (s *survey) moves(now time.Time) bool { return now.Sub(s.moved) < stalled }
+
+// mayTellOf says whether a question that is due by its schedule alone is left to the survey under way: to one that was begun
+// about when it came due, not to each of those that follow. These may be harvests, which tell nothing of whoever goes on.
+func (s *survey) mayTellOf(q *question, now time.Time) bool {
+	return s.moves(now) && q.covered() && s.began.Before(q.uncoveredAt().Add(s.lane.roundEstimate()))
 }
 
 // take takes the rows of a page in and tells the owners of what is news to them. Nothing is asked until they are told,

@@ -17,6 +17,9 @@ type town struct {
 	// others are runs of other people, which have ended.
 	others []*townRun
 	byID   map[string]*townRun
+	// listed is both of them as they were last listed, listedOthers of them others.
+	listed       []*townRun
+	listedOthers int
 	// lists is how lists of everything fail, if they do; a test may decide page by page instead.
 	lists  cloudassistant.Class
 	onList func(call) *reply
@@ -31,14 +34,17 @@ type townRun struct {
 }
 
 func (r *townRun) record() cloudassistant.Record {
-	record := cloudassistant.Record{
+	return cloudassistant.Record{
 		InvokeID: r.id, InstanceID: "i-" + r.id, CommandID: "c-" + r.id, StartTime: r.started, Repeats: r.repeats,
-		InvocationStatus: r.status, InvokeRecordStatus: cloudassistant.RecordRunning,
+		InvocationStatus: r.status, InvokeRecordStatus: r.recordStatus(),
 	}
+}
+
+func (r *townRun) recordStatus() cloudassistant.InvokeRecordStatus {
 	if r.status.Terminal() {
-		record.InvokeRecordStatus = cloudassistant.RecordFinished
+		return cloudassistant.RecordFinished
 	}
-	return record
+	return cloudassistant.RecordRunning
 }
 
 // newTown has runs t-0 to t-(n-1), which began a second after one another, t-0 first, and an engine that is told of them.
@@ -113,22 +119,32 @@ func (c *town) respond(asked call) reply {
 	if c.lists != "" {
 		return reply{err: failureOf(c.lists)}
 	}
-	var records []cloudassistant.Record
-	all := append(slices.Clone(c.others), c.runs...)
-	slices.SortStableFunc(all, func(a, b *townRun) int { return b.started.Compare(a.started) })
-	for _, run := range all {
-		record := run.record()
-		if (q.InvokeRecordStatus == "" || q.InvokeRecordStatus == record.InvokeRecordStatus) && (q.CommandID == "" || q.CommandID == record.CommandID) {
-			records = append(records, record)
+	skip, _ := strconv.Atoi(asked.paging.NextToken)
+	r, next := reply{bytes: c.bytes}, skip+asked.paging.MaxResults
+	for _, run := range c.newestFirst() {
+		if q.InvokeRecordStatus != "" && q.InvokeRecordStatus != run.recordStatus() || q.CommandID != "" && q.CommandID != "c-"+run.id {
+			continue
+		}
+		switch {
+		case skip > 0:
+			skip--
+		case len(r.records) == asked.paging.MaxResults:
+			r.next = strconv.Itoa(next)
+			return r
+		default:
+			r.records = append(r.records, run.record())
 		}
 	}
-	start, _ := strconv.Atoi(asked.paging.NextToken)
-	records = records[min(start, len(records)):]
-	r := reply{records: records, bytes: c.bytes}
-	if most := asked.paging.MaxResults; len(records) > most {
-		r.records, r.next = records[:most], strconv.Itoa(start+most)
-	}
 	return r
+}
+
+// newestFirst is everybody's runs by their begin. To sort again what was sorted before is quick.
+func (c *town) newestFirst() []*townRun {
+	own := len(c.listed) - c.listedOthers
+	c.listed = append(append(c.listed, c.others[c.listedOthers:]...), c.runs[own:]...)
+	c.listedOthers = len(c.others)
+	slices.SortStableFunc(c.listed, func(a, b *townRun) int { return b.started.Compare(a.started) })
+	return c.listed
 }
 
 // ends has runs from one to another end.

@@ -1,0 +1,96 @@
+package poller
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+// Lists so long, for the rate, that one survey follows another: those of the ended, which are the shorter ones, tell nothing
+// of runs that go on. They are asked about nonetheless.
+func TestSurveysWithoutPauseLeaveNobodyUnseen(t *testing.T) {
+	for _, ended := range []int{1000, 2000} {
+		for _, qps := range []float64{1, 100. / 60} {
+			t.Run(fmt.Sprintf("%d ended, %.2f calls a second", ended, qps), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := newTown(t, Options{QPS: qps, Burst: 10}, 0)
+					c.settle(100, 30*time.Second)
+					c.besides(6000, ended)
+					c.watchAll(c.runs)
+					c.pass(time.Hour)
+					c.took()
+					late := 0
+					for range 60 {
+						c.pass(30 * time.Second)
+						late = max(late, c.unseenFor(2*coveredAtMost))
+					}
+					singles, lists := tally(c.took())
+					if late > 0 {
+						t.Errorf("up to %d of 100 runs went unseen for more than %v; in 30 minutes there were %d singles, lists %v",
+							late, 2*coveredAtMost, singles, lists)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A crowd that goes on for hours is watched by lists alone, even where these are asked for but twice a minute.
+func TestListsWatchOverACrowdThatGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTown(t, Options{QPS: 5, Burst: 10}, 0)
+		c.settle(1000, 300*time.Millisecond)
+		c.watchAll(c.runs)
+		c.pass(time.Hour)
+		c.took()
+		for range 60 {
+			c.pass(time.Minute)
+			if unseen := c.unseenFor(2 * sweepAtLeast); unseen > 0 {
+				t.Fatalf("%d of 1000 runs went unseen for more than %v", unseen, 2*sweepAtLeast)
+			}
+		}
+		if singles, lists := tally(c.took()); singles > 0 {
+			t.Errorf("%d runs were asked about by themselves in an hour, beside lists %v", singles, lists)
+		}
+	})
+}
+
+// besides adds runs of other people that go on for ever, for they are repeated, and some that ended in the last 50 minutes.
+func (c *town) besides(scheduled, ended int) {
+	c.together(func() {
+		now := c.clock.Now()
+		for n := range scheduled {
+			c.others = append(c.others, &townRun{
+				id: fmt.Sprintf("scheduled-%d", n), status: cloudassistant.StatusScheduled, repeats: 3,
+				started: now.Add(-time.Duration(n) * 500 * time.Millisecond),
+			})
+		}
+		for n := range ended {
+			c.others = append(c.others, &townRun{
+				id: fmt.Sprintf("ended-%d", n), status: cloudassistant.StatusSuccess,
+				started: now.Add(-time.Duration(n) * 50 * time.Minute / time.Duration(ended)),
+			})
+		}
+	})
+}
+
+// unseenFor is how many of the runs nothing was seen of for so long.
+func (c *town) unseenFor(d time.Duration) int {
+	questions := c.lane().questions
+	unseen := 0
+	c.atOnce(func(*Poller) {
+		for _, q := range questions {
+			seen := q.seen
+			if q.live != nil {
+				seen = later(seen, q.live.StartedAt)
+			}
+			if c.clock.Now().Sub(seen) > d {
+				unseen++
+			}
+		}
+	})
+	return unseen
+}
