@@ -16,6 +16,8 @@ const (
 	lookAgain = 500 * time.Millisecond
 	// progressEvery is how often hints may ask about a run that goes on elsewhere.
 	progressEvery = 10 * time.Second
+	// againAtMost is how many hints at what was hinted before are heeded while a run is followed.
+	againAtMost = 2
 	// placesAtMost bounds the instances that are remembered as hinted: a run has at most 100.
 	placesAtMost = 128
 	// floodTime is how much of the rate hinted questions may need before a survey answers them.
@@ -41,33 +43,41 @@ type following struct {
 	// by that.
 	looks int
 	heard time.Time
+	// heeded is when the latest hint was, and again counts those that told of what had been hinted before.
+	heeded time.Time
+	again  int
 	// misled counts the times in a row that following came to nothing, and deafUntil is until when it is not tried again.
 	misled    int
 	deafUntil time.Time
 }
 
-// hinted takes in a hint that was heard at some time before now: one of its kind counts once, and only if it tells of what
-// is not known.
+// hinted takes in a hint that was heard at some time before now: one of its kind counts once, unless it comes much later than
+// the first, and only if it tells of what is not known.
 func (q *question) hinted(place string, heard, now time.Time) {
 	f := &q.following
 	if f.next.IsZero() && !now.Before(later(f.until, f.deafUntil)) {
 		*f = following{misled: f.misled, owed: q.stillOwed()}
 	}
+	again := f.places[place] || now.Before(f.deafUntil)
 	goes, heeded := q.heeds(place, now)
-	if !heeded {
+	if !heeded || f.places[place] && !goes {
 		return
 	}
 	if f.places == nil {
 		f.places = map[string]bool{}
 	}
 	f.places[place] = true
-	if now.Before(f.deafUntil) {
-		return
+	first := later(now, heard.Add(q.lane.reputation.delay))
+	if again {
+		if !goes || !f.begunAnew(heard) {
+			return
+		}
+		heard = time.Time{}
 	}
+	f.heeded = now
 	if f.until.IsZero() || goes {
 		f.until = now.Add(followFor)
 	}
-	first := later(now, heard.Add(q.lane.reputation.delay))
 	switch {
 	case f.whole || q.known() != nil && !goesOn(q.live.Records):
 	case q.wholeHinted():
@@ -78,12 +88,21 @@ func (q *question) hinted(place string, heard, now time.Time) {
 	}
 }
 
+// begunAnew says whether a hint that was heard then is followed from its beginning, though what it tells of was hinted before.
+// The one before was wrong, or too early, and by now is looked into rarely or not at all; but whoever forges hints gets no more
+// than a few looks by that.
+func (f *following) begunAnew(heard time.Time) bool {
+	if f.again == againAtMost || heard.Before(f.heeded.Add(progressEvery)) {
+		return false
+	}
+	f.again++
+	f.whole = false
+	return true
+}
+
 // heeds says whether a hint tells of something that is not known, and whether that is the end of what is known to go on.
 func (q *question) heeds(place string, now time.Time) (goes, heeded bool) {
 	f := &q.following
-	if f.places[place] {
-		return false, false
-	}
 	known := false
 	for _, row := range q.known() {
 		if place == "" || row.InstanceID == place {
@@ -233,7 +252,9 @@ func (q *question) between(before []cloudassistant.Record) (ended, waiting bool)
 func (q *question) giveUp(now time.Time) {
 	misled := q.following.misled
 	rest := min(followFor<<min(misled, 6), deafAtMost)
-	q.following = following{misled: misled + 1, deafUntil: now.Add(rest), owed: q.stillOwed()}
+	q.following = following{
+		misled: misled + 1, deafUntil: now.Add(rest), owed: q.stillOwed(), again: q.following.again, heeded: q.following.heeded,
+	}
 }
 
 // followed says that the question is due for no other reason than hints and its schedule, so that it has places of its own

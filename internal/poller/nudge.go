@@ -66,20 +66,25 @@ func (l *lane) nudge(n Nudge, now time.Time) (watched bool) {
 	return watched
 }
 
-// nudgeAll takes in that something has ended, whatever that is: a survey finds out, if there may be one.
+// nudgeAll takes in that something has ended, whatever that is: a survey finds out, if there may be one. Whoever is watched
+// alone is it.
 func (l *lane) nudgeAll(now time.Time) (watched bool) {
+	alone := len(l.questions) == 1
+	if !alone && !l.surveying() {
+		return false
+	}
 	for _, q := range l.questions {
 		if len(q.interests) == 0 {
 			continue
 		}
-		watched = true
-		if len(l.questions) == 1 {
+		if alone {
 			q.hinted("", now, now)
 			l.plan(q)
 		}
+		watched = true
 		break
 	}
-	if watched && l.surveying() {
+	if watched && !alone {
 		l.surveySoon = true
 		l.rouse()
 	}
