@@ -47,7 +47,7 @@ func TestAnEventTellsOfAnEnd(t *testing.T) {
 	untilTrue(t, "the write is counted", func() bool { n, _ := w.value(t, "events_detection_lag_seconds"); return n == 1 })
 	w.expectValues(t, map[string]float64{
 		answered("accepted"): 1, `events_nudges_total{watched="true"}`: 1, `events_nudges_total{watched="false"}`: 0,
-		"events_delay_seconds": 1, "detection_lag_seconds": 1, `events_forwarded_total{outcome="taken"}`: 0,
+		"events_delay_seconds": 1, "events_status_lag_seconds": 1, "detection_lag_seconds": 1, `events_forwarded_total{outcome="taken"}`: 0,
 	})
 }
 

@@ -30,11 +30,13 @@ type definition struct {
 }
 
 var (
-	ofCalls    = []string{labelAPI, labelRegion, labelAccount}
-	ofPlace    = []string{labelRegion, labelAccount}
-	ofWalk     = []string{labelKind}
-	ofSeconds  = []float64{0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}
-	ofLag      = []float64{1, 2, 3, 5, 7.5, 10, 15, 20, 30, 45, 60, 120, 300, 600, 1800, 3600}
+	ofCalls   = []string{labelAPI, labelRegion, labelAccount}
+	ofPlace   = []string{labelRegion, labelAccount}
+	ofWalk    = []string{labelKind}
+	ofSeconds = []float64{0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}
+	ofLag     = []float64{1, 2, 3, 5, 7.5, 10, 15, 20, 30, 45, 60, 120, 300, 600, 1800, 3600}
+	// ofEventLag begins where an event makes a difference.
+	ofEventLag = []float64{.05, .1, .25, .5, 1, 2, 3, 5, 7.5, 10, 15, 30, 60, 120, 300}
 	ofPages    = []float64{1, 2, 5, 10, 20, 40, 100, 200, 500, 2000}
 	ofRowCount = []float64{0, 1, 10, 50, 100, 250, 500, 1000, 2500, 10000, 100000}
 )
@@ -172,7 +174,7 @@ var (
 		watched, awaited, hinted, stretched, refused, due, overdue, oldestDue,
 		surveys, walkPages, walkRows,
 		detectionLag, completed, writes, skips, truncated, deletions,
-		eventsAnswered, certificateFetches, eventsForwarded, eventsNudges, eventsDelay, announcedLag,
+		eventsAnswered, certificateFetches, eventsForwarded, eventsNudges, eventsDelay, announcedLag, statusLag,
 	}
 )
 

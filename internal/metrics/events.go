@@ -51,12 +51,17 @@ var (
 	eventsDelay = definition{
 		"cloudassistant_events_delay_seconds", histogram,
 		"From the end of a command that a result waits for until the event of it came, by what the event says.",
-		nil, ofLag,
+		nil, ofEventLag,
 	}
 	announcedLag = definition{
 		"cloudassistant_events_detection_lag_seconds", histogram,
 		"Of cloudassistant_detection_lag_seconds, the runs that an event announced before their end was written.",
-		nil, ofLag,
+		nil, ofEventLag,
+	}
+	statusLag = definition{
+		"cloudassistant_events_status_lag_seconds", histogram,
+		"From the last event of a run until its end was written: what the operator, and the API by showing the end later, add to the delay of events.",
+		nil, ofEventLag,
 	}
 )
 
@@ -69,7 +74,7 @@ const (
 // eventMetrics are those of events.
 type eventMetrics struct {
 	answered, fetches, forwarded, nudges *prometheus.CounterVec
-	delay, lag                           prometheus.Histogram
+	delay, lag, statusLag                prometheus.Histogram
 	// announced are the runs that results wait for, by when an event came last.
 	announced *lru.Cache
 }
@@ -82,6 +87,7 @@ func newEventMetrics() *eventMetrics {
 		forwarded: eventsForwarded.counters(), nudges: eventsNudges.counters(),
 		delay:     eventsDelay.histograms().WithLabelValues().(prometheus.Histogram),
 		lag:       announcedLag.histograms().WithLabelValues().(prometheus.Histogram),
+		statusLag: statusLag.histograms().WithLabelValues().(prometheus.Histogram),
 		announced: lru.New(maxAnnounced),
 	}
 	for _, form := range events.Forms {
@@ -102,7 +108,7 @@ func newEventMetrics() *eventMetrics {
 }
 
 func (m *eventMetrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.answered, m.fetches, m.forwarded, m.nudges, m.delay, m.lag}
+	return []prometheus.Collector{m.answered, m.fetches, m.forwarded, m.nudges, m.delay, m.lag, m.statusLag}
 }
 
 // Answered implements events.Observer.
@@ -145,8 +151,12 @@ func (m *Metrics) Nudged(a Announcement, watched bool) {
 	}
 }
 
-// announced says whether an event announced that a run has ended.
-func (m *Metrics) announced(regionID, invokeID string) bool {
+// announced says whether an event announced that a run has ended, and how long ago.
+func (m *Metrics) announced(regionID, invokeID string) (ago time.Duration, yes bool) {
 	at, found := m.events.announced.Get(announcedRun{regionID, invokeID})
-	return found && m.clock.Since(at.(time.Time)) < announcedAge
+	if !found {
+		return 0, false
+	}
+	ago = m.clock.Since(at.(time.Time))
+	return ago, ago < announcedAge
 }

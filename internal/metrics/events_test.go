@@ -56,12 +56,18 @@ func TestTheLagOfAnnouncedRuns(t *testing.T) {
 	}
 	o.Nudged(Announcement{RegionID: "cn-a", InvokeID: "t-1"}, true)
 	o.Nudged(Announcement{RegionID: "cn-a", InvokeID: "t-2"}, false)
+	o.clock.Step(250 * time.Millisecond)
 	told("cn-a", "t-1", 1)
+	o.Nudged(Announcement{RegionID: "cn-a", InvokeID: "t-1"}, true) // elsewhere
+	o.clock.Step(500 * time.Millisecond)
 	told("cn-a", "t-1", 2)
 	told("cn-b", "t-1", 2)
 	told("cn-a", "t-2", 2)
 	told("cn-a", "t-3", 2)
 	o.clock.Step(announcedAge)
 	told("cn-a", "t-1", 2)
-	expect(t, o.scrape(t), "cloudassistant_detection_lag_seconds{} count", 6)
+	after := o.scrape(t)
+	expect(t, after, "cloudassistant_detection_lag_seconds{} count", 6)
+	expect(t, after, "cloudassistant_events_status_lag_seconds{} count", 2)
+	expect(t, after, "cloudassistant_events_status_lag_seconds{} sum", .75)
 }

@@ -11,8 +11,9 @@ func (m *Metrics) Wrote(namespace string, write controller.Write) {
 	}
 	if write.Detected {
 		m.detectionLag.Observe(write.Lag.Seconds())
-		if m.announced(write.RegionID, write.InvokeID) {
+		if ago, announced := m.announced(write.RegionID, write.InvokeID); announced {
 			m.events.lag.Observe(write.Lag.Seconds())
+			m.events.statusLag.Observe(ago.Seconds())
 		}
 	}
 }
