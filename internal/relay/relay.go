@@ -168,9 +168,10 @@ func (r *Relay) locate(ctx context.Context, age time.Duration) (*leader, error) 
 	return nil, errors.New("nobody leads now")
 }
 
-// read takes in who holds the Lease. Those who wait for it wait for each other, so it is short.
+// read takes in who holds the Lease. Those who wait for it wait for each other, so it is short; and what comes of it is for
+// all, so it does not end with whoever asked first.
 func (r *Relay) read(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 	defer cancel()
 	holder, err := r.Holder(ctx)
 	if err != nil {

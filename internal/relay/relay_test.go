@@ -103,6 +103,12 @@ func newFollower(t *testing.T, holder string) *follower {
 // receive gets a request, reads it and passes it on.
 func (f *follower) receive(t *testing.T, header http.Header) error {
 	t.Helper()
+	return f.receiveFrom(t.Context(), t, header)
+}
+
+// receiveFrom gets a request of somebody who stays for as long as the context is not done.
+func (f *follower) receiveFrom(ctx context.Context, t *testing.T, header http.Header) error {
+	t.Helper()
 	var passed error
 	handler := f.Handler(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
 		if _, err := io.ReadAll(request.Body); err != nil {
@@ -110,7 +116,7 @@ func (f *follower) receive(t *testing.T, header http.Header) error {
 		}
 		passed = f.Pass(request.Context())
 	}))
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "https://events.example.com/cloudmonitor?token="+secret, strings.NewReader(`{"a": 1} `))
+	request := httptest.NewRequestWithContext(ctx, http.MethodPost, "https://events.example.com/cloudmonitor?token="+secret, strings.NewReader(`{"a": 1} `))
 	request.Header["X-Signature"] = []string{"one", "two"}
 	request.Header.Set("Te", "trailers")
 	maps.Copy(request.Header, header)
@@ -279,6 +285,30 @@ func TestTheLeaseIsReadSeldom(t *testing.T) {
 	receive(4, 4)
 	if lines := strings.Count(f.log.String(), "\n"); lines != 1 {
 		t.Errorf("the log says it %d times within a minute:\n%s", lines, f.log.String())
+	}
+}
+
+// Who hangs up while the Lease is read for it does not make the leader unknown to those who come next.
+func TestWhoHangsUpSpoilsNothingForOthers(t *testing.T) {
+	leader := newReplica(t, true)
+	f := newFollower(t, leader.identity.String())
+	f.Holder = func(ctx context.Context) (string, error) {
+		f.read++
+		if _, ends := ctx.Deadline(); !ends {
+			t.Error("a reading of the Lease may take for ever")
+		}
+		return leader.identity.String(), ctx.Err()
+	}
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	if err := f.receiveFrom(gone, t, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("the event of who hung up ends with %v", err)
+	}
+	if err := f.receive(t, nil); err != nil {
+		t.Errorf("the next event is not passed on: %v", err)
+	}
+	if want := []Outcome{OutcomeUnreachable, OutcomeTaken}; !slices.Equal(f.outcomes, want) || f.read != 1 {
+		t.Errorf("the outcomes are %v after %d readings, want %v after one", f.outcomes, f.read, want)
 	}
 }
 
