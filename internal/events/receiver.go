@@ -26,6 +26,11 @@ const (
 	MaxBodyBytes = 256 << 10
 	// maxConcurrent bodies are read and judged at a time: with the limit of one it bounds the memory.
 	maxConcurrent = 64
+	// helloTimeout is for the handshake of TLS, and then for the head of a request.
+	helloTimeout = 2 * time.Second
+	// lingering is for the rest of a body that nobody wants, whose sender would not get its answer if the connection was
+	// closed before.
+	lingering = 250 * time.Millisecond
 	// sayInterval is how often the log says that nothing can be verified.
 	sayInterval = time.Minute
 )
@@ -89,6 +94,7 @@ func NewReceiver(o ReceiverOptions) (*Receiver, error) {
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	w.Header().Set("Connection", "close")
 	r.mux.ServeHTTP(w, request)
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingering))
 }
 
 // claim judges a request by its head and gives back what judges and reads its body.
@@ -209,7 +215,7 @@ func NewServer(handler http.Handler, config *tls.Config, logger logr.Logger) *ht
 	protocols.SetHTTP1(true)
 	return &http.Server{
 		Handler: handler, TLSConfig: config, Protocols: protocols,
-		ReadHeaderTimeout: 5 * time.Second,
+		ReadHeaderTimeout: helloTimeout,
 		ReadTimeout:       10 * time.Second,
 		// Longer than a certificate takes.
 		WriteTimeout:   20 * time.Second,
