@@ -22,9 +22,7 @@ const (
 )
 
 const (
-	// MaxBodyBytes is what EventBridge allows an event four times over.
-	MaxBodyBytes = 256 << 10
-	// maxConcurrent bodies are read and judged at a time: with the limit of one it bounds the memory.
+	// maxConcurrent events are judged at a time.
 	maxConcurrent = 64
 	// helloTimeout is for the handshake of TLS, and then for the head of a request.
 	helloTimeout = 2 * time.Second
@@ -56,6 +54,7 @@ type ReceiverOptions struct {
 type Receiver struct {
 	ReceiverOptions
 	mux        *http.ServeMux
+	bodies     bodies
 	slots      chan struct{}
 	duplicates *duplicates
 
@@ -79,7 +78,8 @@ func NewReceiver(o ReceiverOptions) (*Receiver, error) {
 		o.Observer = noObserver{}
 	}
 	r := &Receiver{
-		ReceiverOptions: o, mux: http.NewServeMux(), slots: make(chan struct{}, maxConcurrent), duplicates: newDuplicates(o.Clock),
+		ReceiverOptions: o, mux: http.NewServeMux(), bodies: newBodies(), slots: make(chan struct{}, maxConcurrent),
+		duplicates: newDuplicates(o.Clock),
 	}
 	if o.Verifier != nil {
 		r.handle(PathEventBridge, FormEventBridge, r.claimEventBridge)
@@ -150,19 +150,17 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request, form Fo
 	if err != nil {
 		return reasonOf(err), err
 	}
+	body, done, reason := r.bodies.read(w, request)
+	if reason != "" {
+		return reason, nil
+	}
+	defer done()
+	// Who is slow to send holds no place of those who have sent.
 	select {
 	case r.slots <- struct{}{}:
 		defer func() { <-r.slots }()
 	default:
 		return ReasonBusy, nil
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, request.Body, MaxBodyBytes))
-	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return ReasonTooLarge, nil
-		}
-		return ReasonUnreadable, nil
 	}
 	hint, err := read(request.Context(), body)
 	if err != nil {
@@ -216,7 +214,7 @@ func NewServer(handler http.Handler, config *tls.Config, logger logr.Logger) *ht
 	return &http.Server{
 		Handler: handler, TLSConfig: config, Protocols: protocols,
 		ReadHeaderTimeout: helloTimeout,
-		ReadTimeout:       10 * time.Second,
+		ReadTimeout:       helloTimeout + bodyTimeout,
 		// Longer than a certificate takes.
 		WriteTimeout:   20 * time.Second,
 		IdleTimeout:    time.Minute,

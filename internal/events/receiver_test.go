@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -185,6 +186,11 @@ func TestAnswers(t *testing.T) {
 		{name: "no JSON", request: signs("completed"), status: 400, want: events.ReasonMalformed},
 		{name: "a batch", request: signs("[" + completed + "]"), status: 400, want: events.ReasonMalformed},
 		{name: "too large", request: signs(large), status: 413, want: events.ReasonTooLarge},
+		{name: "too large, without saying so", request: func(h *house) (http.Header, io.Reader) {
+			header, body := h.announced(large)
+			return header, io.MultiReader(body)
+		}, status: 413, want: events.ReasonTooLarge},
+		{name: "as large as may be", request: signs(large[:events.MaxBodyBytes]), status: 400, want: events.ReasonMalformed},
 		{name: "GET", method: http.MethodGet, request: signs(completed), status: 405, want: events.ReasonMethod},
 		{name: "PUT", method: http.MethodPut, request: signs(completed), status: 405, want: events.ReasonMethod},
 		{name: "cut off", request: func(h *house) (http.Header, io.Reader) {
@@ -416,42 +422,90 @@ func TestTheLogTellsNothingOfRequests(t *testing.T) {
 	}
 }
 
-// While as many bodies are read as may be, the rest is asked to come again, and strangers hold no place.
+// another is one of many events that are alike.
+func another(event string, n int) string {
+	return swap(event, completedHint.ID, fmt.Sprint("another-", n), "07:39:48Z", start.Add(time.Duration(n)*time.Second).Format("15:04:05Z"))
+}
+
+// Bodies that do not come to their end hold nobody up: not many small ones, and of the large ones only others that are large.
+func TestSlowBodies(t *testing.T) {
+	const largeOnes = 32
+	large := swap(completed, `"errorDesc":""`, `"errorDesc":"`+strings.Repeat("x", 8<<10)+`"`)
+	both := map[string]int{completed: http.StatusOK, large: http.StatusOK}
+	for name, test := range map[string]struct {
+		begins  string
+		bodies  int
+		isLarge bool
+		want    map[string]int
+	}{
+		"which have not begun": {"", 300, false, both},
+		"which are small":      {completed[:len(completed)-1], 300, false, both},
+		"which are large":      {large[:len(large)-1], largeOnes, true, map[string]int{completed: http.StatusOK, large: http.StatusServiceUnavailable}},
+		"too few large ones":   {large[:len(large)-1], largeOnes - 1, true, both},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, release := newHouse(t), make(chan struct{})
+				for range test.bodies {
+					header, _ := h.announced(completed)
+					go h.post("/eventbridge", header, io.MultiReader(strings.NewReader(test.begins), readerFunc(func([]byte) (int, error) {
+						<-release
+						return 0, io.ErrUnexpectedEOF
+					})))
+				}
+				synctest.Wait()
+				for text, want := range test.want {
+					header, body := h.announced(another(text, len(text)))
+					if answer := h.post("/eventbridge", header, body); answer.Code != want {
+						t.Errorf("an event of %d bytes is answered with %d, want %d", len(text), answer.Code, want)
+					}
+				}
+				close(release)
+				synctest.Wait()
+				header, body := h.announced(another(large, 0))
+				if answer := h.post("/eventbridge", header, body); answer.Code != http.StatusOK {
+					t.Errorf("a large event is answered with %d after the rush", answer.Code)
+				}
+			})
+		})
+	}
+}
+
+// While as many events are judged as may be, the rest is asked to come again, and strangers hold no place.
 func TestBusy(t *testing.T) {
-	h := newHouse(t)
-	reading := make(chan struct{}, 200)
-	release := make(chan struct{})
-	slow := func(text string) io.Reader {
-		return io.MultiReader(readerFunc(func([]byte) (int, error) {
-			reading <- struct{}{}
-			<-release
-			return 0, io.EOF
-		}), strings.NewReader(text))
-	}
-	var group sync.WaitGroup
-	for range 64 {
-		header, _ := h.announced(completed)
-		group.Go(func() { h.post("/eventbridge", header, slow(completed)) })
-	}
-	for range 64 {
-		<-reading
-	}
-	header, body := h.announced(completed)
-	if answer := h.post("/eventbridge", header, body); answer.Code != http.StatusServiceUnavailable {
-		t.Errorf("answer %d, want 503", answer.Code)
-	}
-	if answer := h.post("/eventbridge", nil, slow("")); answer.Code != http.StatusUnauthorized {
-		t.Errorf("a stranger's answer %d, want 401", answer.Code)
-	}
-	close(release)
-	group.Wait()
-	if _, hints := h.take(); len(hints) != 1 {
-		t.Errorf("%d hints of one completion", len(hints))
-	}
-	header, body = h.announced(swap(completed, completedHint.ID, "2", "07:39:48Z", "07:41:48Z"))
-	if answer := h.post("/eventbridge", header, body); answer.Code != http.StatusOK {
-		t.Errorf("answer %d after the rush", answer.Code)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		h := newHouse(t, func(o *events.ReceiverOptions) {
+			o.Sink = func(context.Context, events.Hint) error {
+				<-release
+				return nil
+			}
+		})
+		for n := range 64 {
+			header, body := h.announced(another(completed, n))
+			go h.post("/eventbridge", header, body)
+		}
+		synctest.Wait()
+		header, body := h.announced(another(completed, 64))
+		go func() {
+			if answer := h.post("/eventbridge", header, body); answer.Code != http.StatusServiceUnavailable {
+				t.Errorf("answer %d, want 503", answer.Code)
+			}
+		}()
+		synctest.Wait()
+		if answer := h.post("/eventbridge", nil, strings.NewReader(completed)); answer.Code != http.StatusUnauthorized {
+			t.Errorf("a stranger's answer %d, want 401", answer.Code)
+		}
+		close(release)
+		synctest.Wait()
+		header, body = h.announced(another(completed, 65))
+		if answer := h.post("/eventbridge", header, body); answer.Code != http.StatusOK {
+			t.Errorf("answer %d after the rush", answer.Code)
+		}
+		if told, _ := h.take(); len(told) != 67 {
+			t.Errorf("%d answers, want 67", len(told))
+		}
+	})
 }
 
 type readerFunc func([]byte) (int, error)

@@ -94,6 +94,7 @@ func exchange(t *testing.T, c net.Conn, text string) (status int, open time.Dura
 	if _, err := io.Copy(io.Discard, response.Body); err != nil {
 		t.Fatal(err)
 	}
+	_ = response.Body.Close()
 	answered := time.Now()
 	if _, err := reader.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("the connection ends with %v", err)
@@ -161,6 +162,66 @@ func TestWhoSaysTooLittleIsNotWaitedFor(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A body has two seconds to arrive, however slowly it comes.
+func TestABodyHasTwoSeconds(t *testing.T) {
+	for name, comes := range map[string]func(net.Conn){
+		"never": func(net.Conn) {},
+		"byte by byte": func(c net.Conn) {
+			for range time.Tick(100 * time.Millisecond) {
+				if _, err := c.Write([]byte{' '}); err != nil {
+					return
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, listener := newHouse(t), newPipes()
+				serve(t, h, listener, nil)
+				var group sync.WaitGroup
+				defer group.Wait()
+				c := listener.dial("192.0.2.1")
+				defer func() { _ = c.Close() }()
+				header, _ := h.announced(completed)
+				began := time.Now()
+				group.Go(func() {
+					if _, err := io.WriteString(c, head(http.MethodPost, "/eventbridge", header, len(completed))); err == nil {
+						comes(c)
+					}
+				})
+				status, open := exchange(t, c, "")
+				if took := time.Since(began) - open; status != http.StatusBadRequest || took != 2*time.Second || open > 250*time.Millisecond {
+					t.Errorf("it is answered with %d after %v, and the connection open for %v then", status, took, open)
+				}
+			})
+		})
+	}
+}
+
+// Time that a body may take is no time that judging it may take: a certificate is fetched, or the leader asked.
+func TestJudgingMayTakeLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		listener := newPipes()
+		h := newHouse(t, func(o *events.ReceiverOptions) {
+			o.Sink = func(ctx context.Context, _ events.Hint) error {
+				select {
+				case <-time.After(15 * time.Second):
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+		})
+		serve(t, h, listener, nil)
+		c := listener.dial("192.0.2.1")
+		defer func() { _ = c.Close() }()
+		header, _ := h.announced(completed)
+		if status, _ := exchange(t, c, head(http.MethodPost, "/eventbridge", header, len(completed))+completed); status != http.StatusOK {
+			t.Errorf("it is answered with %d", status)
+		}
+	})
 }
 
 // Over a real socket: the answer reaches who sends all of its body before it listens.
