@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"golang.org/x/net/netutil"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -27,8 +26,6 @@ import (
 )
 
 const (
-	// maxEventConnections bounds what strangers can hold open, in file descriptors and memory.
-	maxEventConnections = 256
 	// maxSecretBytes is more than any token has.
 	maxSecretBytes = 4 << 10
 	// eventsShutdown is for requests that are being answered when the operator ends.
@@ -53,7 +50,7 @@ func newIntake(cluster *rest.Config, options Options) (*intake, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--events-bind-address: %w", err)
 	}
-	i := &intake{options: options.Events, listener: netutil.LimitListener(listener, maxEventConnections)}
+	i := &intake{options: options.Events, listener: listener}
 	if options.LeaderElect {
 		if i.election, err = newElection(cluster, options, listener.Addr()); err != nil {
 			return nil, errors.Join(err, i.listener.Close())
@@ -99,10 +96,8 @@ func (i *intake) addTo(m ctrl.Manager, engine *poller.Poller, meters *metrics.Me
 	if err != nil {
 		return err
 	}
-	server := events.NewServer(handler, config, logger)
-	if config != nil {
-		i.listener = tls.NewListener(i.listener, server.TLSConfig)
-	}
+	var server *http.Server
+	server, i.listener = events.NewServer(handler, i.listener, config, logger)
 	if i.options.PublicURL != "" && i.options.TokenFile == "" {
 		logger.Info("Without --events-token-file the rules of every customer of the vendor are as good as yours: they can make the operator ask, within its limits")
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -133,6 +135,40 @@ func TestForgedAndRepeatedEventsAreHarmless(t *testing.T) {
 	if more := w.calls("t-spared") - asked; more != 0 {
 		t.Errorf("forged events led to %d calls", more)
 	}
+}
+
+// Strangers who hold connections, and heads that look good whose bodies do not come, hold up no event.
+func TestSlowSendersHoldUpNoEvent(t *testing.T) {
+	w := newEventWorld(t)
+	w.start(t)
+	w.await(t, "first")
+	w.await(t, "second")
+	w.end(t, "first")
+	w.untilReason(t, "first", v1alpha1.ReasonSucceeded)
+	untilTrue(t, "the event is answered", func() bool { return len(w.front.events()) == 1 })
+	genuine := w.front.events()[0]
+	var slow strings.Builder
+	fmt.Fprintf(&slow, "POST /eventbridge HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", eventsHost, len(genuine.body))
+	if err := genuine.header.Write(&slow); err != nil {
+		t.Fatal(err)
+	}
+	refused := fmt.Sprintf("POST /eventbridge HTTP/1.1\r\nHost: %s\r\nContent-Length: 1000\r\n\r\n", eventsHost)
+	for _, head := range append(slices.Repeat([]string{refused}, 100), slices.Repeat([]string{slow.String() + "\r\n"}, 100)...) {
+		connection, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(t.Context(), "tcp", w.options.Events.BindAddress)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = connection.Close() }()
+		if _, err := io.WriteString(connection, head); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if status, answer := w.front.send(t, "/eventbridge", genuine.header, genuine.body); status != http.StatusOK {
+		t.Errorf("an event again is answered with %d: %s", status, answer)
+	}
+	w.end(t, "second")
+	w.untilReason(t, "second", v1alpha1.ReasonSucceeded)
+	w.expectValues(t, map[string]float64{answered("accepted"): 2, answered("busy"): 0})
 }
 
 // Unless it is asked for there is no receiver, whatever else is set; polling does not need one.

@@ -2,10 +2,8 @@ package events
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
-	"log"
 	"net/http"
 	"strings"
 	"sync"
@@ -24,8 +22,6 @@ const (
 const (
 	// maxConcurrent events are judged at a time.
 	maxConcurrent = 64
-	// helloTimeout is for the handshake of TLS, and then for the head of a request.
-	helloTimeout = 2 * time.Second
 	// lingering is for the rest of a body that nobody wants, whose sender would not get its answer if the connection was
 	// closed before.
 	lingering = 250 * time.Millisecond
@@ -198,35 +194,4 @@ func (r *Receiver) mayAgain() bool {
 	}
 	r.said = now
 	return true
-}
-
-// NewServer is a server for a receiver that no client keeps busy by being slow. The TLS configuration is what it is
-// served with, for example with the certificates of a watched file; nil leaves that to whatever is in front.
-func NewServer(handler http.Handler, config *tls.Config, logger logr.Logger) *http.Server {
-	if config != nil {
-		config = config.Clone()
-		config.NextProtos = []string{"http/1.1"}
-		config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
-	}
-	// Senders post one event at a time, for which HTTP/2 has nothing to offer but more that can be exhausted.
-	protocols := &http.Protocols{}
-	protocols.SetHTTP1(true)
-	return &http.Server{
-		Handler: handler, TLSConfig: config, Protocols: protocols,
-		ReadHeaderTimeout: helloTimeout,
-		ReadTimeout:       helloTimeout + bodyTimeout,
-		// Longer than a certificate takes.
-		WriteTimeout:   20 * time.Second,
-		IdleTimeout:    time.Minute,
-		MaxHeaderBytes: 16 << 10,
-		ErrorLog:       log.New(debugWriter{logger}, "", 0),
-	}
-}
-
-// debugWriter logs what the server says, which tells addresses of clients.
-type debugWriter struct{ logger logr.Logger }
-
-func (w debugWriter) Write(line []byte) (int, error) {
-	w.logger.V(1).Info(strings.TrimSpace(string(line)))
-	return len(line), nil
 }

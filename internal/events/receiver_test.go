@@ -535,13 +535,13 @@ func TestAReceiverSaysWhatItNeeds(t *testing.T) {
 func TestTheServer(t *testing.T) {
 	h := newHouse(t)
 	hostCertificate, roots := hostCertificateFor(t, "events.example.com")
-	server := events.NewServer(h, &tls.Config{Certificates: []tls.Certificate{hostCertificate}}, logr.Discard())
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	server, limited := events.NewServer(h, listener, &tls.Config{Certificates: []tls.Certificate{hostCertificate}}, logr.Discard())
 	ended := make(chan error, 1)
-	go func() { ended <- server.ServeTLS(listener, "", "") }()
+	go func() { ended <- server.Serve(limited) }()
 	client := &http.Client{Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true, DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -562,11 +562,16 @@ func TestTheServer(t *testing.T) {
 	if _, hints := h.take(); response.StatusCode != http.StatusOK || response.ProtoMajor != 1 || len(hints) != 1 {
 		t.Errorf("answer %s by %s, hints %v", response.Status, response.Proto, hints)
 	}
+	if got := response.TLS.NegotiatedProtocol; got != "http/1.1" {
+		t.Errorf("of HTTP/2 and HTTP/1.1 the server chooses %q", got)
+	}
 	if server.ReadHeaderTimeout == 0 || server.ReadTimeout == 0 || server.WriteTimeout == 0 || server.IdleTimeout == 0 || server.MaxHeaderBytes == 0 {
 		t.Errorf("a client can keep the server busy: %+v", server)
 	}
-	if server.TLSConfig.MinVersion < tls.VersionTLS12 {
-		t.Errorf("TLS version %x", server.TLSConfig.MinVersion)
+	older := &tls.Dialer{Config: &tls.Config{RootCAs: roots, ServerName: "events.example.com", MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}}
+	if connection, err := older.DialContext(t.Context(), "tcp", listener.Addr().String()); err == nil {
+		_ = connection.Close()
+		t.Error("TLS 1.1 will do")
 	}
 	if err := server.Shutdown(t.Context()); err != nil {
 		t.Error(err)

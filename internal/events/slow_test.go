@@ -59,10 +59,7 @@ func (p *pipes) dial(from string) net.Conn {
 // serve serves a receiver until the test ends.
 func serve(t *testing.T, h *house, listener net.Listener, config *tls.Config) {
 	t.Helper()
-	server := events.NewServer(h, config, logr.Discard())
-	if config != nil {
-		listener = tls.NewListener(listener, server.TLSConfig)
-	}
+	server, listener := events.NewServer(h, listener, config, logr.Discard())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	t.Cleanup(func() {
@@ -113,6 +110,7 @@ func TestARefusalWaitsForNoBody(t *testing.T) {
 		"PUT":           {http.MethodPut, "/eventbridge", http.StatusMethodNotAllowed},
 		"nowhere":       {http.MethodPost, "/", http.StatusNotFound},
 		"an odd path":   {http.MethodPost, "//eventbridge", http.StatusTemporaryRedirect},
+		"no path":       {http.MethodOptions, "*", http.StatusBadRequest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -244,7 +242,7 @@ func TestARefusalReachesWhoSendsItsBody(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			body := strings.Repeat("x", events.MaxBodyBytes)
+			body := strings.Repeat("x", events.MaxBodyBytes/4)
 			if status, _ := exchange(t, c, head(http.MethodPost, "/eventbridge", nil, len(body))+body); status != http.StatusUnauthorized {
 				t.Errorf("%s it is answered with %d", name, status)
 			}
