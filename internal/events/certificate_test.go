@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -276,6 +277,62 @@ func TestAFloodOfURLsIsNotFetched(t *testing.T) {
 	}
 }
 
+// A certificate that is to be fetched again goes on to be used while that is not allowed.
+func TestACertificateIsKeptWhileTooManyAreAskedFor(t *testing.T) {
+	clock := clocktesting.NewFakePassiveClock(start)
+	network := &internet{answer: serving(http.StatusOK, vendor().Certificate())}
+	store := newStore(t, clock, network)
+	if _, err := store.Key(t.Context(), certificateURL); err != nil {
+		t.Fatal(err)
+	}
+	clock.SetTime(start.AddDate(0, 0, 1))
+	for n := range 5 {
+		if _, err := store.Key(t.Context(), fmt.Sprint(certificateURL, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key, err := store.Key(t.Context(), certificateURL)
+	if err != nil || !sameKey(key, keyOf(t, vendor().Certificate())) {
+		t.Errorf("a certificate of yesterday is gone: %v", err)
+	}
+	if network.calls() != 6 {
+		t.Errorf("%d fetches, want 6", network.calls())
+	}
+}
+
+// aheadOnce is a clock that is a day ahead when it is looked at first.
+type aheadOnce struct {
+	*clocktesting.FakePassiveClock
+	looked bool
+}
+
+func (c *aheadOnce) Now() time.Time {
+	if c.looked {
+		return c.FakePassiveClock.Now()
+	}
+	c.looked = true
+	return c.FakePassiveClock.Now().AddDate(0, 0, 1)
+}
+
+// Whoever finds nothing looks again when it is its turn to fetch: somebody else may have fetched since.
+func TestWhatWasFetchedMeanwhileIsNotFetchedAgain(t *testing.T) {
+	clock := &aheadOnce{FakePassiveClock: clocktesting.NewFakePassiveClock(start), looked: true}
+	network := &internet{answer: serving(http.StatusOK, vendor().Certificate())}
+	store, err := events.NewCertificateStore(events.CertificateStoreOptions{RegionIDs: []string{"cn-hangzhou"}, Clock: clock, Transport: network})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := store.Key(t.Context(), certificateURL); err != nil {
+			t.Fatal(err)
+		}
+		clock.looked = false
+	}
+	if network.calls() != 1 {
+		t.Errorf("%d fetches, want one", network.calls())
+	}
+}
+
 func TestManyWhoWantACertificateShareAFetch(t *testing.T) {
 	arrived, release := make(chan struct{}), make(chan struct{})
 	network := &internet{answer: func(w http.ResponseWriter, _ *http.Request) {
@@ -428,4 +485,28 @@ func TestACertificateFileIsReadAgainWhenItChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("removed", nil)
+}
+
+// A file may also be written anew as it is. What tells that then is its time, or its size.
+func TestACertificateFileIsReadAgainWhenItIsWrittenInPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "eventbridge.pem")
+	file := events.NewCertificateFile(path, clocktesting.NewFakePassiveClock(start))
+	for n, step := range []struct {
+		name string
+		text []byte
+		size int
+		at   time.Time
+	}{
+		{"the first", vendor().Certificate(), 4096, start},
+		{"another one of this size", stranger().Certificate(), 4096, start.Add(time.Second)},
+		{"another one of this time", vendor().Certificate(), 4097, start.Add(time.Second)},
+	} {
+		text := append(bytes.Clone(step.text), bytes.Repeat([]byte{'\n'}, step.size-len(step.text))...)
+		if err := errors.Join(os.WriteFile(path, text, 0o600), os.Chtimes(path, step.at, step.at)); err != nil {
+			t.Fatal(err)
+		}
+		if key, err := file.Key(t.Context(), "anything"); err != nil || !sameKey(key, keyOf(t, step.text)) {
+			t.Errorf("step %d, %s: it is not read: %v", n, step.name, err)
+		}
+	}
 }
