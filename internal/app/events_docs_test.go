@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -98,6 +99,10 @@ func TestTheOverlayForEvents(t *testing.T) {
 		if !slices.ContainsFunc(container.VolumeMounts, func(mount corev1.VolumeMount) bool { return strings.HasPrefix(path, mount.MountPath+"/") }) {
 			t.Errorf("nothing is mounted where %s is: %v", path, container.VolumeMounts)
 		}
+	}
+	// The token of CloudMonitor is another key of the Secret that the other token is of.
+	if flag := "`--events-cloudmonitor-token-file=" + filepath.Dir(options.Events.TokenFile) + "/cloudmonitor-token`"; !strings.Contains(document(t, "events.md"), flag) {
+		t.Errorf("docs/events.md does not name the flag %s", flag)
 	}
 	for name, field := range map[string]string{"POD_IP": "status.podIP", "POD_NAMESPACE": "metadata.namespace"} {
 		if !slices.ContainsFunc(container.Env, func(v corev1.EnvVar) bool { return v.Name == name && v.ValueFrom.FieldRef.FieldPath == field }) {
