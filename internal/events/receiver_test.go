@@ -1,13 +1,10 @@
 package events_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -17,7 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -528,55 +524,5 @@ func TestAReceiverSaysWhatItNeeds(t *testing.T) {
 		if (err == nil) != (tt.want == "") || (err != nil && !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("error %v, want one about %q", err, tt.want)
 		}
-	}
-}
-
-// Over a real socket with TLS, as EventBridge would post it.
-func TestTheServer(t *testing.T) {
-	h := newHouse(t)
-	hostCertificate, roots := hostCertificateFor(t, "events.example.com")
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, limited := events.NewServer(h, listener, &tls.Config{Certificates: []tls.Certificate{hostCertificate}}, logr.Discard())
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(limited) }()
-	client := &http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true, DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, listener.Addr().String())
-		},
-	}}
-	header, _ := h.announced(completed)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, publicURL, bytes.NewReader([]byte(completed)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header = header
-	response, err := client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close()
-	if _, hints := h.take(); response.StatusCode != http.StatusOK || response.ProtoMajor != 1 || len(hints) != 1 {
-		t.Errorf("answer %s by %s, hints %v", response.Status, response.Proto, hints)
-	}
-	if got := response.TLS.NegotiatedProtocol; got != "http/1.1" {
-		t.Errorf("of HTTP/2 and HTTP/1.1 the server chooses %q", got)
-	}
-	if server.ReadHeaderTimeout == 0 || server.ReadTimeout == 0 || server.WriteTimeout == 0 || server.IdleTimeout == 0 || server.MaxHeaderBytes == 0 {
-		t.Errorf("a client can keep the server busy: %+v", server)
-	}
-	older := &tls.Dialer{Config: &tls.Config{RootCAs: roots, ServerName: "events.example.com", MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}}
-	if connection, err := older.DialContext(t.Context(), "tcp", listener.Addr().String()); err == nil {
-		_ = connection.Close()
-		t.Error("TLS 1.1 will do")
-	}
-	if err := server.Shutdown(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-		t.Error(err)
 	}
 }

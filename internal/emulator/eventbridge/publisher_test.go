@@ -118,6 +118,45 @@ func TestAnEventIsSentUntilItIsTaken(t *testing.T) {
 	}
 }
 
+// elsewhere answers everything with a redirect, and remembers which hosts were asked.
+type elsewhere struct {
+	status int
+	mu     sync.Mutex
+	asked  []string
+}
+
+func (e *elsewhere) RoundTrip(request *http.Request) (*http.Response, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.asked = append(e.asked, request.URL.Host)
+	recorder := httptest.NewRecorder()
+	recorder.Header().Set("Location", "https://elsewhere.example.com/")
+	recorder.WriteHeader(e.status)
+	return recorder.Result(), nil
+}
+
+// What is signed for one URL, with its token, is posted to no other: a redirect is an event that was not taken.
+func TestARedirectIsNotFollowed(t *testing.T) {
+	signer, _ := newSigner(t)
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		e := &elsewhere{status: status}
+		synctest.Test(t, func(t *testing.T) {
+			publisher, err := eventbridge.NewPublisher(eventbridge.Publishing{
+				Targets: []eventbridge.Target{{URL: targetURL, Token: "T"}}, Transport: e,
+			}, signer, clock.RealClock{}, time.Now, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			publisher.Publish([]byte("{}"))
+			<-time.After(time.Hour)
+			publisher.Close()
+		})
+		if want := slices.Repeat([]string{"events.example.com"}, 4); !slices.Equal(e.asked, want) {
+			t.Errorf("%d: asked were %v, want %v", status, e.asked, want)
+		}
+	}
+}
+
 func TestWhatGoesWrongOnTheWay(t *testing.T) {
 	signer, _ := newSigner(t)
 	events := make([]string, 200)
