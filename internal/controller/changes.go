@@ -7,10 +7,15 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/poller"
 )
+
+// endPriority is above that of everything else, which is 0 at most.
+const endPriority = 1
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 
@@ -26,8 +31,9 @@ func (c *Changes) Start(_ context.Context, q queue) error {
 	return nil
 }
 
-// Notify is the engine's poller.Options.Notify.
-func (c *Changes) Notify(owner poller.Owner) {
+// Notify is the engine's poller.Options.Notify. Ends overtake all else: what waits for a status waits for them, and a survey
+// may have told of the progress of thousands of others just before.
+func (c *Changes) Notify(owner poller.Owner, ended bool) {
 	q := c.queue.Load()
 	if q == nil {
 		return
@@ -36,7 +42,12 @@ func (c *Changes) Notify(owner poller.Owner) {
 	if err != nil {
 		return
 	}
-	(*q).Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}})
+	request := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}}
+	if prioritized, ok := (*q).(priorityqueue.PriorityQueue[reconcile.Request]); ok && ended {
+		prioritized.AddWithOpts(priorityqueue.AddOpts{Priority: ptr.To(endPriority)}, request)
+		return
+	}
+	(*q).Add(request)
 }
 
 func ownerOf(name types.NamespacedName) poller.Owner {

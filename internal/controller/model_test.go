@@ -111,7 +111,7 @@ func (m *model) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	engine := poller.New(m, poller.Options{
 		Clock: clock.RealClock{}, QPS: 1000, Burst: 1000, Jitter: func() float64 { return 0.5 },
-		Notify: func(owner poller.Owner) {
+		Notify: func(owner poller.Owner, _ bool) {
 			namespace, name, _ := strings.Cut(string(owner), "/")
 			m.look(types.NamespacedName{Namespace: namespace, Name: name}, time.Now())
 		},

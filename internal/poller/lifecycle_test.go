@@ -221,7 +221,7 @@ func TestNotifyMayCallBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w *world
 		var seen []bool
-		w = newWorld(t, Options{Notify: func(owner Owner) {
+		w = newWorld(t, Options{Notify: func(owner Owner, _ bool) {
 			seen = append(seen, w.poller.Watch(owner, about("t-1")).Live != nil)
 			w.poller.Forget(owner)
 		}}, running)

@@ -72,6 +72,9 @@ func goesOn(rows []cloudassistant.Record) bool {
 	return false
 }
 
+// hasEnded says that there are rows, all of which have ended.
+func hasEnded(rows []cloudassistant.Record) bool { return len(rows) > 0 && !goesOn(rows) }
+
 // repeats says whether any of the rows is of a command that runs again and again, as far as it shows.
 func repeats(rows []cloudassistant.Record) bool {
 	for i := range rows {

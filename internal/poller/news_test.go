@@ -65,3 +65,31 @@ func TestOutputOfARunStillGoingIsNotKept(t *testing.T) {
 		}
 	})
 }
+
+// Whoever is told of an end is told that it is one, whether a run was asked about by itself or a survey has met it; nobody is
+// told so of anything else.
+func TestNewsOfEndsSaySo(t *testing.T) {
+	for name, c := range map[string]struct {
+		singly bool
+		runs   int
+	}{"asked about singly": {true, 3}, "seen by surveys": {false, 200}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				town := newTown(t, Options{AskSingly: c.singly}, c.runs)
+				town.pass(5 * time.Minute)
+				for _, run := range town.runs {
+					if town.told(Owner(run.id)) > 0 {
+						t.Fatalf("%s goes on, and its owner was told of the end", run.id)
+					}
+				}
+				town.together(func() { town.ends(0, c.runs) })
+				town.pass(5 * time.Minute)
+				for _, run := range town.runs {
+					if told := town.told(Owner(run.id)); told != 1 {
+						t.Errorf("the owner of %s was told of the end %d times", run.id, told)
+					}
+				}
+			})
+		})
+	}
+}

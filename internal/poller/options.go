@@ -37,8 +37,9 @@ type Options struct {
 	// Notify tells that Watch has news for an owner: a first or changed answer, a failure that begins, ends or
 	// changes its cause, an answer about earlier runs, or the outcome that Watch.AnswerFrom demanded. It is
 	// called from any goroutine, without locks, and must not block. A call that has begun when the owner is
-	// forgotten still ends.
-	Notify func(Owner)
+	// forgotten still ends. ended says that the run has, which somebody may wait for while much other news comes: of
+	// a run that goes on, of failures and of earlier runs.
+	Notify func(owner Owner, ended bool)
 	// Observer is told what the engine does; nobody by default.
 	Observer Observer
 	// pageRows is how many rows a page holds at most, 50 by default; smaller in tests, which have few rows.
@@ -53,7 +54,7 @@ func (o Options) withDefaults() Options {
 		o.Jitter = rand.Float64
 	}
 	if o.Notify == nil {
-		o.Notify = func(Owner) {}
+		o.Notify = func(Owner, bool) {}
 	}
 	if o.Observer == nil {
 		o.Observer = silent{}

@@ -252,7 +252,7 @@ func (m *model) view(owner Owner) view {
 }
 
 // notified checks that there is news.
-func (m *model) notified(owner Owner) {
+func (m *model) notified(owner Owner, _ bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.view(owner)

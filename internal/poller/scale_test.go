@@ -227,7 +227,7 @@ func (s crowd) observe() figures {
 
 	f := figures{young: map[Owner]bool{}}
 	news := make(chan Owner, 4*s.runs)
-	poller := New(cloud, Options{Clock: clock.RealClock{}, QPS: s.qps, AskSingly: s.singly, EventsInterval: s.eventsInterval(), Notify: func(owner Owner) { news <- owner }})
+	poller := New(cloud, Options{Clock: clock.RealClock{}, QPS: s.qps, AskSingly: s.singly, EventsInterval: s.eventsInterval(), Notify: func(owner Owner, _ bool) { news <- owner }})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- poller.Start(ctx) }()

@@ -465,18 +465,32 @@ func (s *survey) mayTellOf(q *question, now time.Time) bool {
 	return s.moves(now) && q.covered() && s.began.Before(q.uncoveredAt().Add(s.lane.roundEstimate()))
 }
 
+// notice is what an owner is told: that there is news, and whether it is the end of the run.
+type notice struct {
+	owner Owner
+	ended bool
+}
+
+func noticesOf(owners []Owner, ended bool) []notice {
+	notices := make([]notice, 0, len(owners))
+	for _, owner := range owners {
+		notices = append(notices, notice{owner, ended})
+	}
+	return notices
+}
+
 // take takes the rows of a page in and tells the owners of what is news to them. Nothing is asked until they are told,
 // so that the news of a question come one after the other.
 func (s *survey) take(page *cloudassistant.Page, first bool, began time.Time) seen {
-	owners, told := s.settle(page.Records, within(page.Records, first, page.NextToken == ""), began)
-	for _, owner := range owners {
-		s.lane.poller.options.Notify(owner)
+	news, told := s.settle(page.Records, within(page.Records, first, page.NextToken == ""), began)
+	for _, n := range news {
+		s.lane.poller.options.Notify(n.owner, n.ended)
 	}
 	s.lane.told()
 	return told
 }
 
-func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, began time.Time) (owners []Owner, told seen) {
+func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, began time.Time) (news []notice, told seen) {
 	l := s.lane
 	p := l.poller
 	dropPartialOutput(page)
@@ -489,6 +503,7 @@ func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, beg
 	l.telling = true
 	s.listing.add(page, &l.trust, now)
 	believed, owners := l.believe(now)
+	news = noticesOf(owners, true)
 	for _, q := range believed {
 		delete(s.sought, q)
 	}
@@ -507,8 +522,8 @@ func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, beg
 			if len(q.interests) == 0 || !q.key.surveyable() {
 				continue
 			}
-			what, news := q.sight(all, isWhole, began, now, p.options.Jitter())
-			owners = append(owners, news...)
+			what, owners := q.sight(all, isWhole, began, now, p.options.Jitter())
+			news = append(news, noticesOf(owners, what == sightEnded)...)
 			switch what {
 			case sightNothing:
 				if goesOn(q.asked(all)) {
@@ -532,7 +547,7 @@ func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, beg
 			l.plan(q)
 		}
 	}
-	return owners, told
+	return news, told
 }
 
 // end plans the next round.

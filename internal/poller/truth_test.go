@@ -185,7 +185,7 @@ func (s truth) observe() []string {
 	w.poller = New(w, Options{
 		Clock: clock.RealClock{}, QPS: float64(s.quota) / 60, Burst: truthBurst, pageRows: s.pageRows,
 		EventsInterval: s.eventsInterval(),
-		Notify:         func(owner Owner) { w.notes <- owner },
+		Notify:         func(owner Owner, _ bool) { w.notes <- owner },
 		Jitter:         func() float64 { jitterLock.Lock(); defer jitterLock.Unlock(); return jitter.Float64() },
 	})
 	runs := w.people()

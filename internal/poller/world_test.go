@@ -66,6 +66,7 @@ type world struct {
 	calls    []call
 	sessions []call
 	notes    map[Owner]int
+	ends     map[Owner]int
 	passes   int
 }
 
@@ -82,7 +83,7 @@ func newWorld(t *testing.T, options Options, respond func(call) reply) *world {
 // idleWorld has an engine that is not started.
 func idleWorld(options Options, respond func(call) reply) *world {
 	w := &world{
-		clock: clock.RealClock{}, respond: respond, notes: map[Owner]int{},
+		clock: clock.RealClock{}, respond: respond, notes: map[Owner]int{}, ends: map[Owner]int{},
 		before: func(call) {}, after: func(call) {}, end: func() {},
 	}
 	if options.Clock != nil {
@@ -126,10 +127,20 @@ func (w *world) atOnce(what func(p *Poller)) {
 	what(w.poller)
 }
 
-func (w *world) note(owner Owner) {
+func (w *world) note(owner Owner, ended bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.notes[owner]++
+	if ended {
+		w.ends[owner]++
+	}
+}
+
+// told returns how often owner was notified of an end since the start.
+func (w *world) told(owner Owner) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ends[owner]
 }
 
 // news returns how often owner was notified since it was last asked.
