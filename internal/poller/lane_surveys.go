@@ -246,9 +246,9 @@ func (l *lane) watching(now time.Time) (w watched) {
 }
 
 // longest is the longest interval of the question that holds whatever hints are worth: one that an owner has asked for, or
-// that of what no hint tells of; zero if there is none.
+// that of what no hint tells of, or has told of wrongly; zero if there is none.
 func (q *question) longest() time.Duration {
-	if !q.announced() {
+	if !q.announced() || q.following.misled > 0 {
 		return q.bounds.max
 	}
 	return q.own

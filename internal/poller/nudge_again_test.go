@@ -75,3 +75,31 @@ func TestWhatAHintOfSomethingLeadsTo(t *testing.T) {
 		})
 	}
 }
+
+// Runs that hints have told of wrongly are polled as if there were no hints: in surveys, and not one by one between two that
+// are stretched.
+func TestWrongHintsCostNoMoreThanNone(t *testing.T) {
+	cost := func(interval time.Duration) (singles, lists int) {
+		synctest.Test(t, func(t *testing.T) {
+			c := newTown(t, Options{EventsInterval: interval}, 200+provenBy)
+			if interval > 0 {
+				c.provesHints()
+				c.hintAll(c.runs[provenBy:])
+			}
+			c.pass(3 * time.Minute)
+			c.took()
+			c.pass(30 * time.Minute)
+			asked, listed := tally(c.took())
+			singles = asked
+			for _, pages := range listed {
+				lists += pages
+			}
+		})
+		return singles, lists
+	}
+	without, withoutLists := cost(0)
+	singles, lists := cost(5 * time.Minute)
+	if singles > without || lists > withoutLists {
+		t.Errorf("%d singles and %d pages of lists after a wrong hint at each, %d and %d without hints", singles, lists, without, withoutLists)
+	}
+}
