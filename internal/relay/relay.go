@@ -44,7 +44,9 @@ const (
 	timeout     = 4 * time.Second
 	readTimeout = time.Second
 	dialTimeout = 2 * time.Second
-	idleTimeout = 30 * time.Second
+	// idleTimeout is a little less than a receiver keeps a connection, and maxIdle what is used at once in a burst.
+	idleTimeout = 50 * time.Second
+	maxIdle     = 64
 	// knownAge is how long the Lease is not read again, failedAge how long not after the leader was in vain looked for there.
 	knownAge  = 5 * time.Second
 	failedAge = time.Second
@@ -195,7 +197,8 @@ func (r *Relay) know(holder string) error {
 	}
 	transport := &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		TLSHandshakeTimeout: dialTimeout, IdleConnTimeout: idleTimeout, DisableCompression: true,
+		TLSHandshakeTimeout: dialTimeout, IdleConnTimeout: idleTimeout, MaxIdleConnsPerHost: maxIdle,
+		DisableCompression: true,
 	}
 	if identity.fingerprint != inClear {
 		transport.TLSClientConfig = identity.clientConfig()
