@@ -1,6 +1,10 @@
 package metrics
 
-import "github.com/cloud-assistant-operator/cloud-assistant-operator/internal/controller"
+import (
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/controller"
+)
 
 // Wrote implements controller.Observer.
 func (m *Metrics) Wrote(namespace string, write controller.Write) {
@@ -11,7 +15,8 @@ func (m *Metrics) Wrote(namespace string, write controller.Write) {
 	}
 	if write.Detected {
 		m.detectionLag.Observe(write.Lag.Seconds())
-		if ago, announced := m.announced(write.RegionID, write.InvokeID); announced {
+		// An event of something else, such as another instance, came before the end; clocks differ a little.
+		if ago, announced := m.announced(write.RegionID, write.InvokeID); announced && ago <= write.Lag+time.Second {
 			m.events.lag.Observe(write.Lag.Seconds())
 			m.events.statusLag.Observe(ago.Seconds())
 		}
