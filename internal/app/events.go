@@ -97,7 +97,7 @@ func (i *intake) addTo(m ctrl.Manager, engine *poller.Poller, meters *metrics.Me
 		return err
 	}
 	var server *http.Server
-	server, i.listener = events.NewServer(handler, i.listener, config, logger)
+	server, i.listener = events.NewServer(handler, i.listener, config, logger, meters.TurnedAway)
 	if i.options.PublicURL != "" && i.options.TokenFile == "" {
 		logger.Info("Without --events-token-file the rules of every customer of the vendor are as good as yours: they can make the operator ask, within its limits")
 	}

@@ -1,9 +1,11 @@
 package events
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -14,8 +16,10 @@ const (
 	maxConnections = 384
 	// maxFromOne of them come from one address. Where a load balancer hides who is behind it, that is everybody's.
 	maxFromOne = 256
-	// maxWaiting more wait, for which there is little but a file descriptor. They are there for bursts of events.
+	// maxWaiting more wait, which takes a goroutine and some 10 KiB each. They are there for bursts of events.
 	maxWaiting = 768
+	// maxWait is how long they do: half of what EventBridge waits for an answer.
+	maxWait = 2500 * time.Millisecond
 	// youth is what a connection has to prove itself when others wait for its place.
 	youth = 500 * time.Millisecond
 )
@@ -23,17 +27,31 @@ const (
 // limitConnections is a listener for a server, whose places nobody can hold against others.
 //
 // When all places are taken, or all that one address may have, those who come next wait for one to leave. After half a
-// second whoever has been there longest without a good answer has to. Those who have had one keep their places, unless there
-// is nobody else: then it is who has been silent for longest. So no place has to be kept for the other replicas, which
-// nothing tells from strangers but that what they pass on is good.
-func limitConnections(listener net.Listener, server *http.Server) net.Listener {
-	g := &guard{Listener: listener, guests: map[*guest]struct{}{}, from: map[netip.Prefix]int{}}
-	server.ConnState = g.observe
+// second whoever has been there longest has to, unless its event has come whole, or it has sent a good one and may keep its
+// connection. Half of the places at most are kept, so that there are always some that change hands. For the other
+// replicas none has to be kept free: nothing tells them from strangers but that what they pass on is good.
+func limitConnections(listener net.Listener, server *http.Server, turnedAway func()) net.Listener {
+	g := &guard{Listener: listener, turnedAway: turnedAway, guests: map[*guest]struct{}{}, from: map[netip.Prefix]int{}}
+	server.ConnContext = func(ctx context.Context, connection net.Conn) context.Context {
+		if secure, ok := connection.(interface{ NetConn() net.Conn }); ok {
+			connection = secure.NetConn()
+		}
+		return context.WithValue(ctx, guestKey{}, connection)
+	}
+	return g
+}
+
+type guestKey struct{}
+
+// guestOf is whose request has this context; nil if its connection is not limited.
+func guestOf(ctx context.Context) *guest {
+	g, _ := ctx.Value(guestKey{}).(*guest)
 	return g
 }
 
 type guard struct {
 	net.Listener
+	turnedAway func()
 
 	mu sync.Mutex
 	// guests have places, from says how many of an address do, and waiting have none, in the order in which they came.
@@ -51,10 +69,43 @@ type guest struct {
 	gone   chan struct{}
 	leave  sync.Once
 
-	// since is when it got its place, or was answered well last.
+	// since is when it got its place.
 	since time.Time
-	// proved says that it was answered well, and busy that another request has come since.
-	proved, busy bool
+	// judged says that an event has come whole, and kept that the connection stays after it was answered.
+	judged, kept bool
+}
+
+// judge lets a connection be until its request is answered, after which it is closed or kept.
+func (g *guest) judge() {
+	if g == nil {
+		return
+	}
+	g.guard.mu.Lock()
+	defer g.guard.mu.Unlock()
+	g.judged = true
+}
+
+// keep says whether a connection stays after a good answer.
+func (g *guest) keep() bool {
+	if g == nil {
+		return true
+	}
+	g.guard.mu.Lock()
+	defer g.guard.mu.Unlock()
+	if g.kept {
+		return true
+	}
+	all, near := 0, 0
+	for other := range g.guard.guests {
+		if other.kept {
+			all++
+			if other.origin == g.origin {
+				near++
+			}
+		}
+	}
+	g.kept = all < maxConnections/2 && near < maxFromOne/2
+	return g.kept
 }
 
 // Accept implements net.Listener.
@@ -71,6 +122,7 @@ func (g *guard) Accept() (net.Conn, error) {
 		if g.take(newcomer) {
 			return newcomer, nil
 		}
+		g.turnedAway()
 		_ = connection.Close()
 	}
 }
@@ -105,17 +157,17 @@ func (g *guard) take(newcomer *guest) bool {
 // seat gives places to those who wait, as far as there are any or somebody can leave.
 func (g *guard) seat() {
 	now := time.Now()
-	var crowded netip.Prefix
+	// There is not room for two addresses that have all that one may have.
+	var crowded *netip.Prefix
 	full := false
 	g.waiting = slices.DeleteFunc(g.waiting, func(next *guest) bool {
-		if full || next.origin == crowded {
+		if full || crowded != nil && *crowded == next.origin {
 			return false
 		}
 		switch {
 		case g.from[next.origin] >= maxFromOne:
 			if !g.dismiss(now, func(other *guest) bool { return other.origin == next.origin }) {
-				// There is not room for two addresses that have all that one may have.
-				crowded = next.origin
+				crowded = &next.origin
 				return false
 			}
 		case len(g.guests) >= maxConnections:
@@ -136,23 +188,17 @@ func (g *guard) seat() {
 func (g *guard) dismiss(now time.Time, these func(*guest) bool) bool {
 	var first *guest
 	for other := range g.guests {
-		if !other.busy && these(other) && (first == nil || other.goesBefore(first)) {
+		if !other.kept && !other.judged && these(other) && (first == nil || other.since.Before(first.since)) {
 			first = other
 		}
 	}
-	if first == nil || !first.proved && now.Sub(first.since) < youth {
+	if first == nil || now.Sub(first.since) < youth {
 		return false
 	}
 	g.remove(first)
+	g.turnedAway()
 	_ = first.Conn.Close()
 	return true
-}
-
-func (g *guest) goesBefore(other *guest) bool {
-	if g.proved != other.proved {
-		return other.proved
-	}
-	return g.since.Before(other.since)
 }
 
 func (g *guard) remove(leaver *guest) {
@@ -166,26 +212,6 @@ func (g *guard) remove(leaver *guest) {
 	}
 }
 
-// observe is told of what becomes of connections. One that goes on after an answer was given a good one: see Receiver.
-func (g *guard) observe(connection net.Conn, state http.ConnState) {
-	if secure, ok := connection.(interface{ NetConn() net.Conn }); ok {
-		connection = secure.NetConn()
-	}
-	observed, ok := connection.(*guest)
-	if !ok {
-		return
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	switch state {
-	case http.StateIdle:
-		observed.proved, observed.busy, observed.since = true, false, time.Now()
-		g.seat()
-	case http.StateActive:
-		observed.busy = observed.proved
-	}
-}
-
 // Read implements net.Conn. It is what a server does first.
 func (g *guest) Read(p []byte) (int, error) {
 	if err := g.wait(); err != nil {
@@ -194,21 +220,26 @@ func (g *guest) Read(p []byte) (int, error) {
 	return g.Conn.Read(p)
 }
 
-// wait waits for a place. Others may come of age while it does.
+// wait waits for a place, where others may come of age meanwhile. Whoever gets one has as much time as those who did not have
+// to wait; but nobody waits long, for senders do not either.
 func (g *guest) wait() error {
 	select {
 	case <-g.seated:
 		return nil
 	default:
 	}
-	again := time.NewTicker(youth)
+	again, late := time.NewTicker(youth), time.NewTimer(maxWait)
 	defer again.Stop()
+	defer late.Stop()
 	for {
 		select {
 		case <-g.seated:
-			return nil
+			return g.SetDeadline(time.Now().Add(helloTimeout))
 		case <-g.gone:
 			return net.ErrClosed
+		case <-late.C:
+			g.guard.turnedAway()
+			return os.ErrDeadlineExceeded
 		case <-again.C:
 			g.guard.mu.Lock()
 			g.guard.seat()

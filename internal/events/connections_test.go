@@ -71,10 +71,23 @@ func (c *crowd) closed() (numbers []int) {
 // announce has a guest send a good event.
 func (c *crowd) announce(number int) {
 	c.t.Helper()
+	c.post(number)
+	c.expectOK(number)
+}
+
+// post has a guest send an event that is good, and await no answer.
+func (c *crowd) post(number int) {
+	c.t.Helper()
 	bearer := http.Header{"Authorization": {"Bearer " + monitorToken}}
 	if _, err := io.WriteString(c.guests[number], head(http.MethodPost, "/cloudmonitor", bearer, len(monitored))+monitored); err != nil {
 		c.t.Fatalf("guest %d: %v", number, err)
 	}
+	synctest.Wait()
+}
+
+// expectOK has a guest read the answer.
+func (c *crowd) expectOK(number int) {
+	c.t.Helper()
 	response, err := http.ReadResponse(bufio.NewReader(c.guests[number]), nil)
 	if err != nil {
 		c.t.Fatalf("guest %d: %v", number, err)
@@ -99,6 +112,14 @@ func (c *crowd) expectClosed(when string, want ...int) {
 	c.t.Helper()
 	if got := c.closed(); !slices.Equal(got, want) {
 		c.t.Errorf("%s: closed are %v, want %v", when, got, want)
+	}
+}
+
+// expectTurnedAway wants so many connections counted as turned away.
+func (c *crowd) expectTurnedAway(want int64) {
+	c.t.Helper()
+	if got := c.turnedAway.Load(); got != want {
+		c.t.Errorf("%d are turned away, want %d", got, want)
 	}
 }
 
@@ -150,6 +171,7 @@ func TestStrangersCannotHoldAllConnections(t *testing.T) {
 		c.expectAnnounced("192.0.2.1", youth)
 		c.expectAnnounced("192.0.2.2", 0)
 		c.expectClosed("two more have come", 0, 1)
+		c.expectTurnedAway(2)
 	})
 }
 
@@ -181,22 +203,63 @@ func TestWhoHasSentAGoodEventKeepsItsPlace(t *testing.T) {
 	})
 }
 
-// Where there are no strangers, a newcomer takes the place of who has been silent for longest, and nobody's who is heard now.
-func TestWhoIsSilentForLongestGivesWay(t *testing.T) {
+// Half of the places are kept by who has sent good events; the others are closed once they are answered, so that whoever
+// comes is heard, however many strangers do. Who may keep its connection can use it.
+func TestHalfOfThePlacesAreKept(t *testing.T) {
+	const kept = fromOne / 2
 	inCrowd(t, func(c *crowd) {
 		for range fromOne {
 			c.announce(c.come("192.0.2.1", 1))
 		}
-		c.announce(1)
-		c.ask(0)
-		c.expectAnnounced("192.0.2.1", 0)
-		c.expectClosed("one more has come", 2)
-		for _, number := range append(numbers(3, fromOne-2), 1) {
-			c.ask(number)
+		c.expectClosed("all have sent a good event", numbers(kept, fromOne-kept)...)
+		for range 5 {
+			c.come("192.0.2.1", fromOne)
+			time.Sleep(youth)
+			c.expectAnnounced("192.0.2.1", youth)
 		}
-		c.come("192.0.2.1", 1)
+		for number := range kept {
+			c.announce(number)
+		}
+	})
+}
+
+// While an event that has come whole is judged, its sender does not have to leave.
+func TestWhoIsJudgedStays(t *testing.T) {
+	inCrowd(t, func(c *crowd) {
+		c.hold = make(chan struct{})
+		first := c.come("192.0.2.1", 1)
+		c.post(first)
+		c.come("192.0.2.1", fromOne)
 		time.Sleep(youth)
-		c.expectClosed("all are heard, and one more has come", 2)
+		c.expectClosed("as many others have come", first+1)
+		close(c.hold)
+		c.expectOK(first)
+	})
+}
+
+// Who has had to wait has as much time for a request as others; and nobody waits for longer than senders do.
+func TestHowLongIsWaited(t *testing.T) {
+	inCrowd(t, func(c *crowd) {
+		c.come("192.0.2.1", fromOne)
+		late := c.come("192.0.2.1", 1)
+		time.Sleep(2100 * time.Millisecond) // of which it has waited for half a second
+		c.announce(late)
+	})
+	inCrowd(t, func(c *crowd) {
+		c.hold = make(chan struct{})
+		defer close(c.hold)
+		for n := range fromOne {
+			c.come("192.0.2.1", 1)
+			c.post(n)
+		}
+		late := c.come("192.0.2.1", 1)
+		time.Sleep(2400 * time.Millisecond)
+		c.expectClosed("all are judged")
+		time.Sleep(100 * time.Millisecond)
+		if closed := c.closed(); !slices.Contains(closed, late) {
+			t.Errorf("closed are %v, and not %d", closed, late)
+		}
+		c.expectTurnedAway(1)
 	})
 }
 
@@ -208,6 +271,7 @@ func TestNotAllMayWait(t *testing.T) {
 		}
 		late := c.come("192.0.2.1", 1)
 		c.expectClosed("all are young", late)
+		c.expectTurnedAway(1)
 		c.expectAnnounced("192.0.2.2", 0)
 	})
 }

@@ -104,7 +104,7 @@ func (r *Receiver) handle(path string, form Form, claim claim) {
 		if reason == ReasonMethod {
 			w.Header().Set("Allow", http.MethodPost)
 		}
-		if answers[reason].status == http.StatusOK {
+		if answers[reason].status == http.StatusOK && guestOf(request.Context()).keep() {
 			w.Header().Del("Connection")
 		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -151,12 +151,17 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request, form Fo
 		return reason, nil
 	}
 	defer done()
+	guestOf(request.Context()).judge()
 	// Who is slow to send holds no place of those who have sent.
+	turn := time.NewTimer(maxWait)
+	defer turn.Stop()
 	select {
 	case r.slots <- struct{}{}:
 		defer func() { <-r.slots }()
-	default:
+	case <-turn.C:
 		return ReasonBusy, nil
+	case <-request.Context().Done():
+		return ReasonUnreadable, nil
 	}
 	hint, err := read(request.Context(), body)
 	if err != nil {

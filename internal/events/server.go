@@ -16,8 +16,9 @@ const helloTimeout = 2 * time.Second
 
 // NewServer is a server for a receiver that no client keeps busy by being slow, and what it is to be served on, which lets
 // nobody hold all of a listener's connections. The TLS configuration is what it is served with, for example with the
-// certificates of a watched file; nil leaves that to whatever is in front.
-func NewServer(handler http.Handler, listener net.Listener, config *tls.Config, logger logr.Logger) (*http.Server, net.Listener) {
+// certificates of a watched file; nil leaves that to whatever is in front. turnedAway is told of each connection that had to
+// give way to others or waited in vain; it must not block.
+func NewServer(handler http.Handler, listener net.Listener, config *tls.Config, logger logr.Logger, turnedAway func()) (*http.Server, net.Listener) {
 	// Senders post one event at a time, for which HTTP/2 has nothing to offer but more that can be exhausted.
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
@@ -28,12 +29,12 @@ func NewServer(handler http.Handler, listener net.Listener, config *tls.Config, 
 		// Longer than a certificate takes.
 		WriteTimeout:   20 * time.Second,
 		IdleTimeout:    time.Minute,
-		MaxHeaderBytes: 16 << 10,
+		MaxHeaderBytes: 4 << 10,
 		ErrorLog:       log.New(debugWriter{logger}, "", 0),
 		// It would let strangers keep the connection.
 		DisableGeneralOptionsHandler: true,
 	}
-	listener = limitConnections(listener, server)
+	listener = limitConnections(listener, server, turnedAway)
 	if config == nil {
 		return server, listener
 	}

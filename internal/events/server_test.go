@@ -23,7 +23,7 @@ func TestTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, limited := events.NewServer(h, listener, &tls.Config{Certificates: []tls.Certificate{hostCertificate}}, logr.Discard())
+	server, limited := events.NewServer(h, listener, &tls.Config{Certificates: []tls.Certificate{hostCertificate}}, logr.Discard(), func() {})
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(limited) }()
 	client := &http.Client{Transport: &http.Transport{
@@ -72,13 +72,13 @@ func TestTheServerReadsNoEndlessHeader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, listener := events.NewServer(handler, listener, nil, logr.Discard())
+	server, listener := events.NewServer(handler, listener, nil, logr.Discard(), func() {})
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	// The library reads 4 KiB more than it is told to.
 	for size, want := range map[int]int{
-		1 << 10: http.StatusNoContent, 15 << 10: http.StatusNoContent, 21 << 10: http.StatusRequestHeaderFieldsTooLarge,
+		1 << 10: http.StatusNoContent, 7 << 10: http.StatusNoContent, 13 << 10: http.StatusRequestHeaderFieldsTooLarge,
 	} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+listener.Addr().String(), nil)
 		if err != nil {

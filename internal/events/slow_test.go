@@ -59,7 +59,7 @@ func (p *pipes) dial(from string) net.Conn {
 // serve serves a receiver until the test ends.
 func serve(t *testing.T, h *house, listener net.Listener, config *tls.Config) {
 	t.Helper()
-	server, listener := events.NewServer(h, listener, config, logr.Discard())
+	server, listener := events.NewServer(h, listener, config, logr.Discard(), func() { h.turnedAway.Add(1) })
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	t.Cleanup(func() {

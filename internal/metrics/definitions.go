@@ -174,7 +174,7 @@ var (
 		watched, awaited, hinted, stretched, refused, due, overdue, oldestDue,
 		surveys, walkPages, walkRows,
 		detectionLag, completed, writes, skips, truncated, deletions,
-		eventsAnswered, certificateFetches, eventsForwarded, eventsNudges, eventsDelay, announcedLag, statusLag,
+		eventsAnswered, eventsTurnedAway, certificateFetches, eventsForwarded, eventsNudges, eventsDelay, announcedLag, statusLag,
 	}
 )
 

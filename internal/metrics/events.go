@@ -30,6 +30,11 @@ var (
 		[]string{labelForm, labelReason},
 		nil,
 	}
+	eventsTurnedAway = definition{
+		"cloudassistant_events_connections_turned_away_total", counter,
+		"Connections to the receiver of events that had to give way to others, or waited in vain.",
+		nil, nil,
+	}
 	certificateFetches = definition{
 		"cloudassistant_events_certificate_fetches_total", counter,
 		"Attempts to get the certificate that events are signed with from the vendor, by how they ended.",
@@ -74,6 +79,7 @@ const (
 // eventMetrics are those of events.
 type eventMetrics struct {
 	answered, fetches, forwarded, nudges *prometheus.CounterVec
+	turnedAway                           prometheus.Counter
 	delay, lag, statusLag                prometheus.Histogram
 	// announced are the runs that results wait for, by when an event came last.
 	announced *lru.Cache
@@ -85,10 +91,11 @@ func newEventMetrics() *eventMetrics {
 	m := &eventMetrics{
 		answered: eventsAnswered.counters(), fetches: certificateFetches.counters(),
 		forwarded: eventsForwarded.counters(), nudges: eventsNudges.counters(),
-		delay:     eventsDelay.histograms().WithLabelValues().(prometheus.Histogram),
-		lag:       announcedLag.histograms().WithLabelValues().(prometheus.Histogram),
-		statusLag: statusLag.histograms().WithLabelValues().(prometheus.Histogram),
-		announced: lru.New(maxAnnounced),
+		turnedAway: eventsTurnedAway.counters().WithLabelValues(),
+		delay:      eventsDelay.histograms().WithLabelValues().(prometheus.Histogram),
+		lag:        announcedLag.histograms().WithLabelValues().(prometheus.Histogram),
+		statusLag:  statusLag.histograms().WithLabelValues().(prometheus.Histogram),
+		announced:  lru.New(maxAnnounced),
 	}
 	for _, form := range events.Forms {
 		for _, reason := range events.Reasons {
@@ -108,13 +115,16 @@ func newEventMetrics() *eventMetrics {
 }
 
 func (m *eventMetrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.answered, m.fetches, m.forwarded, m.nudges, m.delay, m.lag, m.statusLag}
+	return []prometheus.Collector{m.answered, m.fetches, m.forwarded, m.nudges, m.turnedAway, m.delay, m.lag, m.statusLag}
 }
 
 // Answered implements events.Observer.
 func (m *Metrics) Answered(form events.Form, reason events.Reason) {
 	m.events.answered.WithLabelValues(string(form), string(reason)).Inc()
 }
+
+// TurnedAway is told of every connection to the receiver that had to give way to others, or waited in vain.
+func (m *Metrics) TurnedAway() { m.events.turnedAway.Inc() }
 
 // Fetched is told of every attempt to get a certificate from the vendor.
 func (m *Metrics) Fetched(ok bool) {

@@ -16,6 +16,7 @@ func TestEventsAreCounted(t *testing.T) {
 	o := newOperator(t)
 	before := o.scrape(t)
 	o.Answered(events.FormEventBridge, events.ReasonToken)
+	o.TurnedAway()
 	o.Fetched(true)
 	o.Fetched(false)
 	o.Forwarded(relay.OutcomeNoLeader)
@@ -28,6 +29,7 @@ func TestEventsAreCounted(t *testing.T) {
 	for series, want := range map[string]float64{
 		"cloudassistant_events_answered_total{form=eventbridge,reason=token}":     1,
 		"cloudassistant_events_answered_total{form=cloudmonitor,reason=token}":    0,
+		"cloudassistant_events_connections_turned_away_total{}":                   1,
 		"cloudassistant_events_certificate_fetches_total{outcome=completed}":      1,
 		"cloudassistant_events_certificate_fetches_total{outcome=failed}":         1,
 		"cloudassistant_events_forwarded_total{outcome=no_leader}":                1,
@@ -64,10 +66,13 @@ func TestTheLagOfAnnouncedRuns(t *testing.T) {
 	told("cn-b", "t-1", 2)
 	told("cn-a", "t-2", 2)
 	told("cn-a", "t-3", 2)
+	o.Nudged(Announcement{RegionID: "cn-a", InvokeID: "t-4"}, true)
+	o.clock.Step(4 * time.Second) // by which the run had gone on for two
+	told("cn-a", "t-4", 2)
 	o.clock.Step(announcedAge)
 	told("cn-a", "t-1", 2)
 	after := o.scrape(t)
-	expect(t, after, "cloudassistant_detection_lag_seconds{} count", 6)
+	expect(t, after, "cloudassistant_detection_lag_seconds{} count", 7)
 	expect(t, after, "cloudassistant_events_status_lag_seconds{} count", 2)
 	expect(t, after, "cloudassistant_events_status_lag_seconds{} sum", .75)
 }
