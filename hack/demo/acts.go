@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/ecs"
@@ -28,6 +29,31 @@ func (s *stage) runCommand(n int, script string, set func(*ecs.RunCommandRequest
 	}
 	fmt.Printf("RunCommand on %d instances: %s\n", n, response.InvokeId)
 	return response.InvokeId, nil
+}
+
+// untilRepeated waits until a scheduled command has begun so many runs.
+func (s *stage) untilRepeated(ctx context.Context, id string, times int) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	ticker := time.NewTicker(500 * time.Millisecond)
+	defer ticker.Stop()
+	request := ecs.CreateDescribeInvocationResultsRequest()
+	request.InvokeId = id
+	for {
+		response, err := s.ecs.DescribeInvocationResults(request)
+		if err != nil {
+			return fmt.Errorf("DescribeInvocationResults: %w", err)
+		}
+		if rows := response.Invocation.InvocationResults.InvocationResult; len(rows) > 0 && rows[0].Repeats >= times {
+			fmt.Printf("It runs every 2 s, and has begun %d runs\n", rows[0].Repeats)
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s has not begun %d runs: %w", id, times, ctx.Err())
+		case <-ticker.C:
+		}
+	}
 }
 
 // apply shows kubectl apply of a manifest.
@@ -111,6 +137,10 @@ func scheduled(ctx context.Context, s *stage) error {
 		request.Timed = requests.NewBoolean(true)
 	})
 	if err != nil {
+		return err
+	}
+	// kubectl wait fails where a list is there and too short, so it must not be there before it is long enough.
+	if err := s.untilRepeated(ctx, id, 3); err != nil {
 		return err
 	}
 	if err := s.apply(ctx, fmt.Sprintf(`apiVersion: ecs.k8s.alibabacloud/v1alpha1
