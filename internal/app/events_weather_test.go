@@ -3,9 +3,12 @@ package app_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
@@ -13,77 +16,148 @@ import (
 )
 
 // Events that are lost, sent twice and overtake each other change no result, only when it is known: whom none tells of is
-// found by polling.
+// found by the polling that goes on below them.
 func TestEventsOnABadWayChangeNoResult(t *testing.T) {
-	// Of 30 events, seed 1 loses some and doubles others, so that so many arrive.
-	const runs, every, arrive = 30, 5, 27
+	// Of the first 10 events, by which they prove reliable, seed 97 loses none and doubles 6; of the 30 after these it loses 9,
+	// some of them of runs that fail, and doubles 10. Of each wave of 5 some arrive.
+	const proofs, runs, wave, lost, doubled = 10, 30, 5, 9, 6 + 10
 	w := newEventWorldThrough(t, eventbridge.Publishing{
 		Targets: []eventbridge.Target{{URL: eventsURL, Token: eventsToken}},
-		Loss:    0.3, Duplicates: 0.5, Jitter: 2 * time.Second, Seed: 1,
+		Loss:    0.3, Duplicates: 0.5, Jitter: 3 * time.Second, Seed: 97,
 	})
+	// The flag takes a minute at least, which is longer than this is to last.
+	w.options.Events.PollingInterval = 10 * time.Second
 	w.start(t)
-	began := time.Now()
-	var names, order []string
+	untilServed(t, w.options.Events.BindAddress)
+	proven := w.prove(t, proofs)
+
+	var order []string
 	for n := range runs {
-		name := fmt.Sprintf("run-%d", n)
-		names, order = append(names, name), append(order, runOf(name))
-		w.script(t, runOf(name), running(1))
-		w.apply(t, name, fmt.Sprintf("{regionID: %s, invokeID: %s}", region, runOf(name)))
+		order = append(order, runOf(weathered(n)))
+		w.script(t, order[n], running(1))
+		w.apply(t, weathered(n), fmt.Sprintf("{regionID: %s, invokeID: %s}", region, order[n]))
+	}
+	stretched := fmt.Sprintf("questions_stretched{account=%q,region=%q}", emulator.DefaultAccountID, region)
+	untilTrue(t, "all are left to events", func() bool { n, _ := w.value(t, stretched); return n == runs })
+	before, began := w.questions(), time.Now()
+	for first := 0; first < runs; first += wave {
+		came := len(w.front.events())
+		for n := first; n < first+wave; n++ {
+			w.update(t, order[n], 1, func(row *emulator.Row) { endAs(row, n, w.cloud.Clock().Now()) })
+		}
+		untilTrue(t, "an event arrives", func() bool { return len(w.front.events()) > came })
+	}
+	for n := range runs {
+		w.untilCompleted(t, weathered(n))
+	}
+	w.expectWeather(t, append(proven, order...), lost, doubled)
+	// Neither what came late nor what came again has changed anything.
+	for n := range runs {
+		expectEnd(t, w.untilCompleted(t, weathered(n)), n)
+	}
+
+	// Whoever has proven that events are reliable was asked about when it was new and when its event came, however often.
+	calls := w.cloud.Calls()
+	for _, run := range proven {
+		if n := calls[emulator.CallKey{Action: "DescribeInvocationResults", InvokeID: run}]; n != 2 {
+			t.Errorf("%s was asked about %d times, want 2", run, n)
+		}
+	}
+	// The others are asked about by themselves once at most, by their event or since they have left the list of what goes on.
+	// That list is asked for once in each interval, with at most one page for each of the four statuses of what has ended.
+	const pages = 1 + 4
+	rounds := 1 + int(time.Since(began)/w.options.Events.PollingInterval)
+	if asked := w.questions() - before; asked > runs+pages*rounds {
+		t.Errorf("%d calls in %v, want at most one for each of %d runs and %d in each of %d intervals",
+			asked, time.Since(began), runs, pages, rounds)
+	}
+}
+
+func weathered(n int) string { return fmt.Sprintf("run-%d", n) }
+
+// endAs ends a run as the n-th: every fifth fails, each with another exit code.
+func endAs(row *emulator.Row, n int, at time.Time) {
+	succeed(row)
+	row.FinishedTime = at
+	if n%5 == 0 {
+		code := int64(n + 1)
+		row.InvocationStatus, row.ExitCode = "Failed", &code
+	}
+}
+
+// expectEnd compares a result with how endAs has ended its run.
+func expectEnd(t *testing.T, result *v1alpha1.InvocationResult, n int) {
+	t.Helper()
+	reason, code := v1alpha1.ReasonSucceeded, int64(0)
+	if n%5 == 0 {
+		reason, code = v1alpha1.ReasonCommandFailed, int64(n+1)
+	}
+	if ready := meta.FindStatusCondition(result.Status.Conditions, v1alpha1.ConditionReady); ready == nil || ready.Reason != reason {
+		t.Errorf("%s is %+v, want %s", result.Name, ready, reason)
+	}
+	instances := result.Status.Instances
+	if got := result.Status.ExitCode; got == nil || *got != code || len(instances) != 1 || instances[0].ExitCode == nil || *instances[0].ExitCode != code {
+		t.Errorf("%s does not tell of the exit code %d: %+v", result.Name, code, result.Status)
+	}
+}
+
+// prove has runs end that nobody asks about by himself, each announced: events are relied on from then on.
+func (w *eventWorld) prove(t *testing.T, n int) (runs []string) {
+	t.Helper()
+	var names []string
+	for len(names) < n {
+		name := fmt.Sprintf("proof-%d", len(names))
+		names, runs = append(names, name), append(runs, runOf(name))
+		w.await(t, name)
 	}
 	for _, name := range names {
-		w.untilReason(t, name, v1alpha1.ReasonRunning)
+		w.end(t, name)
 	}
-	for n, name := range names {
-		w.update(t, runOf(name), 1, func(row *emulator.Row) {
-			succeed(row)
-			row.FinishedTime = w.cloud.Clock().Now()
-			if n%every == 0 {
-				three := int64(3)
-				row.InvocationStatus, row.ExitCode = "Failed", &three
-			}
-		})
+	for _, name := range names {
+		w.untilReason(t, name, v1alpha1.ReasonSucceeded)
 	}
-	for n, name := range names {
-		reason, code := v1alpha1.ReasonSucceeded, int64(0)
-		if n%every == 0 {
-			reason, code = v1alpha1.ReasonCommandFailed, 3
-		}
-		result := w.untilReason(t, name, reason)
-		if got := result.Status.Instances[0].ExitCode; got == nil || *got != code {
-			t.Errorf("%s exited with %v, want %d", name, got, code)
-		}
-	}
+	return runs
+}
 
-	// The weather was as bad as it should be, once all is delivered that was not lost.
-	var told []string
-	untilTrue(t, "everything is delivered", func() bool {
-		accepted, _ := w.value(t, answered("accepted"))
-		again, _ := w.value(t, answered("duplicate"))
-		told = w.front.told(t)
-		return len(told) >= arrive && int(accepted+again) == len(told)
+func (w *world) untilCompleted(t *testing.T, name string) *v1alpha1.InvocationResult {
+	t.Helper()
+	return w.until(t, name, v1alpha1.ConditionCompleted, func(result *v1alpha1.InvocationResult) bool {
+		return meta.IsStatusConditionTrue(result.Status.Conditions, v1alpha1.ConditionCompleted)
 	})
-	unique := slices.Compact(slices.Sorted(slices.Values(told)))
-	switch {
-	case len(unique) == runs:
-		t.Error("no event was lost")
-	case len(unique) == len(told):
-		t.Error("no event came twice")
-	case slices.IsSortedFunc(told, func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) }):
-		t.Error("no event overtook another")
-	}
-	if accepted, _ := w.value(t, answered("accepted")); int(accepted) != len(unique) {
-		t.Errorf("%v events were accepted, want each of %d once", accepted, len(unique))
-	}
+}
 
-	// However many hints there were, the limit holds.
-	calls := 0
+// questions is how often results were asked for, of one run or of many.
+func (w *world) questions() (calls int) {
 	for key, n := range w.cloud.Calls() {
 		if key.Action == "DescribeInvocationResults" {
 			calls += n
 		}
 	}
-	if most := float64(w.options.APIBurst) + w.options.APIQPS*time.Since(began).Seconds(); float64(calls) > most {
-		t.Errorf("%d calls in %v, want at most %v", calls, time.Since(began), most)
+	return calls
+}
+
+// expectWeather waits until all is delivered of runs that ended in this order: so many events were lost, and so many came
+// twice.
+func (w *eventWorld) expectWeather(t *testing.T, order []string, lost, doubled int) {
+	t.Helper()
+	unique := len(order) - lost
+	untilTrue(t, "everything is delivered", func() bool {
+		accepted, _ := w.value(t, answered("accepted"))
+		again, _ := w.value(t, answered("duplicate"))
+		return int(accepted+again) >= unique+doubled && len(w.front.events()) >= unique+doubled
+	})
+	w.expectValues(t, map[string]float64{answered("accepted"): float64(unique), answered("duplicate"): float64(doubled)})
+	for _, event := range w.front.events() {
+		if event.status != http.StatusOK {
+			t.Errorf("an event was answered with %d, and is sent again", event.status)
+		}
+	}
+	told := w.front.told(t)
+	if slices.IsSortedFunc(told, func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) }) {
+		t.Error("no event overtook another")
+	}
+	if came := len(slices.Compact(slices.Sorted(slices.Values(told)))); came != unique {
+		t.Errorf("%d runs were told of, want %d", came, unique)
 	}
 }
 

@@ -179,8 +179,11 @@ func valueIn(t *testing.T, gatherer prometheus.Gatherer, series string) (value f
 			if called != series {
 				continue
 			}
-			if metric.GetHistogram() != nil {
+			switch {
+			case metric.GetHistogram() != nil:
 				return float64(metric.GetHistogram().GetSampleCount()), true
+			case metric.GetGauge() != nil:
+				return metric.GetGauge().GetValue(), true
 			}
 			return metric.GetCounter().GetValue(), true
 		}
