@@ -34,6 +34,9 @@ const progressInterval = 10 * time.Second
 
 const maxConcurrentReconciles = 8
 
+// cacheLag is longer than a cache is behind, as a rule.
+const cacheLag = time.Second
+
 // Engine is what the reconciler needs of the observation engine, poller.Poller.
 type Engine interface {
 	Watch(owner poller.Owner, watch poller.Watch) poller.Snapshot
@@ -106,7 +109,8 @@ func (r *InvocationResultReconciler) Reconcile(ctx context.Context, request ctrl
 
 	memory := r.memories.of(request.NamespacedName, result.UID)
 	if memory.ahead(result) {
-		return ctrl.Result{}, nil
+		// What the cache has yet to see brings it back, and by this with the priority that it has.
+		return ctrl.Result{RequeueAfter: cacheLag}, nil
 	}
 	var wait time.Time
 	if settled, ok := settledOf(result); ok {

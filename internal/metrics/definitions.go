@@ -34,7 +34,7 @@ var (
 	ofPlace   = []string{labelRegion, labelAccount}
 	ofWalk    = []string{labelKind}
 	ofSeconds = []float64{0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30}
-	ofLag     = []float64{1, 2, 3, 5, 7.5, 10, 15, 20, 30, 45, 60, 120, 300, 600, 1800, 3600}
+	ofLag     = []float64{.25, .5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 45, 60, 120, 300, 600, 1800, 3600}
 	// ofEventLag begins where an event makes a difference.
 	ofEventLag = []float64{.05, .1, .25, .5, 1, 2, 3, 5, 7.5, 10, 15, 30, 60, 120, 300}
 	ofPages    = []float64{1, 2, 5, 10, 20, 40, 100, 200, 500, 2000}

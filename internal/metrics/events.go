@@ -61,7 +61,7 @@ var (
 	announcedLag = definition{
 		"cloudassistant_events_detection_lag_seconds", histogram,
 		"Of cloudassistant_detection_lag_seconds, the runs that an event announced before their end was written.",
-		nil, ofEventLag,
+		nil, ofLag,
 	}
 	statusLag = definition{
 		"cloudassistant_events_status_lag_seconds", histogram,
