@@ -134,9 +134,9 @@ func (i *intake) newVerifier(meters *metrics.Metrics) (*events.Verifier, error) 
 		options.Certificates = events.NewCertificateFile(i.options.CertificateFile, clock.RealClock{})
 		return events.NewVerifier(options)
 	}
-	options.Certificates, err = events.NewCertificateStore(events.CertificateStoreOptions{
-		RegionIDs: i.options.Regions, Clock: clock.RealClock{}, Fetched: meters.Fetched,
-	})
+	fetching := i.options.certificates()
+	fetching.Fetched = meters.Fetched
+	options.Certificates, err = events.NewCertificateStore(fetching)
 	if err != nil {
 		return nil, err
 	}

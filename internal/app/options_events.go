@@ -20,6 +20,7 @@ type EventsOptions struct {
 	TokenFile             string
 	CloudMonitorTokenFile string
 	CertificateFile       string
+	CertificatePins       []string
 	Regions               []string
 	AcceptHMAC            bool
 
@@ -47,6 +48,9 @@ func (o *EventsOptions) bind(flags *flag.FlagSet) {
 		"File with the certificate that EventBridge signs with. Empty: it is fetched from the vendor's hosts of --events-regions.")
 	flags.Func("events-regions",
 		"Regions whose EventBridge rules may send events, separated by commas: its certificate is fetched from the hosts of these only.", list(&o.Regions))
+	flags.Func("events-certificate-sha256",
+		"SHA-256 of the public keys that EventBridge may sign with, in hexadecimal, separated by commas. Empty: any key whose certificate is fetched from those hosts.",
+		list(&o.CertificatePins))
 	flags.BoolVar(&o.AcceptHMAC, "events-accept-hmac", false, "Accept EventBridge's older signatures, too, which prove next to nothing; needs --events-token-file.")
 	flags.BoolVar(&o.Secure, "events-secure", true, "Receive events by HTTPS. False is for where all that reaches the address has come by TLS as far as an Ingress.")
 	flags.StringVar(&o.TLSCertFile, "events-tls-cert-file", "", "File with the certificate to receive events with; read again when it changes.")
@@ -104,10 +108,21 @@ func (o *EventsOptions) validateEventBridge() (problems []error) {
 	if o.AcceptHMAC && o.TokenFile == "" {
 		problems = append(problems, errors.New("--events-accept-hmac: whoever has received one such event can forge others; it needs --events-token-file"))
 	}
-	if o.CertificateFile == "" {
+	switch {
+	case o.CertificateFile == "":
 		if _, err := events.NewCertificateStore(events.CertificateStoreOptions{RegionIDs: o.Regions, Clock: clock.RealClock{}}); err != nil {
-			problems = append(problems, fmt.Errorf("--events-regions: %w", err))
+			return append(problems, fmt.Errorf("--events-regions: %w", err))
 		}
+		if _, err := events.NewCertificateStore(o.certificates()); err != nil {
+			problems = append(problems, fmt.Errorf("--events-certificate-sha256: %w", err))
+		}
+	case len(o.CertificatePins) > 0:
+		problems = append(problems, errors.New("--events-certificate-sha256: it is for what is fetched; leave it out beside --events-certificate-file"))
 	}
 	return problems
+}
+
+// certificates are the options of whoever fetches them.
+func (o *EventsOptions) certificates() events.CertificateStoreOptions {
+	return events.CertificateStoreOptions{RegionIDs: o.Regions, Pins: o.CertificatePins, Clock: clock.RealClock{}}
 }

@@ -49,6 +49,8 @@ func TestFlagsThatAreWrong(t *testing.T) {
 		"events of nobody":             {events("--events-public-url="), "--events-public-url: name the URL that the target"},
 		"events to a URL with a user":  {events("--events-public-url=https://u:hunter2@h/"), "--events-public-url: the public URL of the events receiver has a user"},
 		"events to no URL":             {events("--events-public-url=events.example.com"), "--events-public-url: the public URL of the events receiver must be"},
+		"a pin that is none":           {events("--events-certificate-sha256=AB"), `--events-certificate-sha256: "AB" is not the SHA-256`},
+		"a pin for a file":             {events("--events-certificate-file=f", "--events-certificate-sha256="+strings.Repeat("0f", 32)), "--events-certificate-sha256: it is for what is fetched"},
 		"events of no region":          {events("--events-regions="), "--events-regions: no region is named whose EventBridge"},
 		"events of a wrong region":     {events("--events-regions=cn-hangzhou,evil.example.com/"), `--events-regions: "evil.example.com/" is not a region ID`},
 		"old signatures, no token":     {events("--events-accept-hmac"), "--events-accept-hmac: whoever has received"},
@@ -76,6 +78,7 @@ func TestFlagsThatAreRight(t *testing.T) {
 	for name, args := range map[string][]string{
 		"events":                         events("--events-token-file=t"),
 		"old ones, too":                  events("--events-accept-hmac", "--events-token-file=t"),
+		"a pinned key":                   events("--events-certificate-sha256=" + strings.Repeat("0f", 32)),
 		"a certificate from a file":      events("--events-regions=", "--events-certificate-file=f"),
 		"TLS that ends elsewhere":        events("--events-secure=false", "--events-tls-cert-file=", "--events-tls-key-file="),
 		"those of CloudMonitor only":     events("--events-public-url=", "--events-regions=", "--events-cloudmonitor-token-file=t"),

@@ -3,7 +3,9 @@ package events
 import (
 	"context"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -25,6 +27,8 @@ const (
 type certificate struct {
 	key                 *rsa.PublicKey
 	notBefore, notAfter time.Time
+	// fingerprint is the SHA-256 of the key, as it stands in the certificate.
+	fingerprint string
 }
 
 // readCertificate reads the first certificate of a PEM text.
@@ -44,7 +48,10 @@ func readCertificate(text []byte) (*certificate, error) {
 	case key.N.BitLen() < minKeyBits || key.N.BitLen() > maxKeyBits:
 		return nil, fmt.Errorf("its key has %d bits, which is not between %d and %d", key.N.BitLen(), minKeyBits, maxKeyBits)
 	}
-	return &certificate{key: key, notBefore: parsed.NotBefore, notAfter: parsed.NotAfter}, nil
+	sum := sha256.Sum256(parsed.RawSubjectPublicKeyInfo)
+	return &certificate{
+		key: key, notBefore: parsed.NotBefore, notAfter: parsed.NotAfter, fingerprint: hex.EncodeToString(sum[:]),
+	}, nil
 }
 
 // check fails unless the certificate is valid at this time.

@@ -46,6 +46,8 @@ const (
 // letter in the host, so that there is nothing to be understood in two ways.
 var certificateURL = regexp.MustCompile(`^https://([a-z0-9-]+(?:\.[a-z0-9-]+)+)((?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+)$`)
 
+var pinPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
 // CertificateStore gets certificates from the vendor's hosts and keeps them.
 //
 // Whoever can reach the receiver chooses the URL, so a request costs a fetch only if the URL is one of the configured
@@ -53,7 +55,9 @@ var certificateURL = regexp.MustCompile(`^https://([a-z0-9-]+(?:\.[a-z0-9-]+)+)(
 // of five. With a token, strangers do not get as far as that. A certificate that was there is kept even while others
 // cannot be fetched, and goes on to be used while it is valid if it cannot be fetched again.
 type CertificateStore struct {
-	hosts    map[string]bool
+	hosts map[string]bool
+	// pins are the fingerprints of the keys that are taken; empty takes every key.
+	pins     map[string]bool
 	clock    clock.PassiveClock
 	client   *http.Client
 	fetched  func(ok bool)
@@ -67,6 +71,9 @@ type CertificateStore struct {
 type CertificateStoreOptions struct {
 	// RegionIDs are those whose EventBridge may send events, at least one.
 	RegionIDs []string
+	// Pins are the SHA-256 of the public keys that are taken, in hexadecimal, lower case; none takes whatever key stands at
+	// those hosts.
+	Pins []string
 	// Clock is what certificates are valid and kept by.
 	Clock clock.PassiveClock
 	// Transport is what the fetches go through; nil is one of its own, which follows the environment's proxy settings.
@@ -96,7 +103,7 @@ func (f failure) age() time.Duration {
 // NewCertificateStore fails if a region is none, or there is none.
 func NewCertificateStore(o CertificateStoreOptions) (*CertificateStore, error) {
 	s := &CertificateStore{
-		hosts: map[string]bool{}, clock: o.Clock, fetched: o.Fetched,
+		hosts: map[string]bool{}, pins: map[string]bool{}, clock: o.Clock, fetched: o.Fetched,
 		limiter: rate.NewLimiter(rate.Every(fetchInterval), fetchBurst),
 		kept:    lru.New(maxCertificates), failures: lru.New(maxFailures),
 	}
@@ -112,6 +119,12 @@ func NewCertificateStore(o CertificateStoreOptions) (*CertificateStore, error) {
 		}
 		s.hosts[fmt.Sprintf(hostAccelerated, region)] = true
 		s.hosts[fmt.Sprintf(hostRegional, region)] = true
+	}
+	for _, pin := range o.Pins {
+		if !pinPattern.MatchString(pin) {
+			return nil, fmt.Errorf("%q is not the SHA-256 of a public key, which has 64 digits of 0-9 and a-f", pin)
+		}
+		s.pins[pin] = true
 	}
 	transport := o.Transport
 	if transport == nil {
@@ -252,6 +265,9 @@ func (s *CertificateStore) fetch(ctx context.Context, text string) (*certificate
 	read, err := readCertificate(body)
 	if err != nil {
 		return nil, &Refusal{Reason: ReasonCertificate, Cause: fmt.Errorf("the certificate that a request names: %w", err)}
+	}
+	if len(s.pins) > 0 && !s.pins[read.fingerprint] {
+		return nil, &Refusal{Reason: ReasonCertificate, Cause: errors.New("the certificate that a request names: its key is none of those that are pinned")}
 	}
 	return read, nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -120,6 +121,41 @@ func TestCertificatesComeFromTheVendorsHostsOnly(t *testing.T) {
 	for _, url := range good {
 		if err := store.Check(url); err != nil {
 			t.Errorf("%q is refused: %v", url, err)
+		}
+	}
+}
+
+// Where keys are pinned, no other is taken, whatever host its certificate stands at.
+func TestOnlyPinnedKeysAreTaken(t *testing.T) {
+	const url = "https://cn-hangzhou-eventbridge.oss-accelerate.aliyuncs.com/x.pem"
+	pinOf := func(text []byte) string {
+		der, err := x509.MarshalPKIXPublicKey(keyOf(t, text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("%x", sha256.Sum256(der))
+	}
+	other := strings.Repeat("0f", 32)
+	for name, test := range map[string]struct {
+		pins  []string
+		taken bool
+	}{
+		"none":              {nil, true},
+		"this one":          {[]string{pinOf(vendor().Certificate())}, true},
+		"another, and this": {[]string{other, pinOf(vendor().Certificate())}, true},
+		"another":           {[]string{other}, false},
+		"a stranger's":      {[]string{pinOf(stranger().Certificate())}, false},
+	} {
+		store, err := events.NewCertificateStore(events.CertificateStoreOptions{
+			RegionIDs: []string{"cn-hangzhou"}, Pins: test.pins, Clock: clocktesting.NewFakePassiveClock(start),
+			Transport: &internet{answer: serving(http.StatusOK, vendor().Certificate())},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = store.Key(t.Context(), url)
+		if taken := err == nil; taken != test.taken || !taken && reasonOf(err) != events.ReasonCertificate {
+			t.Errorf("pinned is %s: %v", name, err)
 		}
 	}
 }
