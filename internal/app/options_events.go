@@ -113,6 +113,9 @@ func (o *EventsOptions) validateEventBridge() (problems []error) {
 		if _, err := events.NewCertificateStore(events.CertificateStoreOptions{RegionIDs: o.Regions, Clock: clock.RealClock{}}); err != nil {
 			return append(problems, fmt.Errorf("--events-regions: %w", err))
 		}
+		if o.CertificatePins != nil && len(o.CertificatePins) == 0 {
+			problems = append(problems, errors.New("--events-certificate-sha256: it names no key; leave it out to take any key"))
+		}
 		if _, err := events.NewCertificateStore(o.certificates()); err != nil {
 			problems = append(problems, fmt.Errorf("--events-certificate-sha256: %w", err))
 		}
@@ -122,7 +125,15 @@ func (o *EventsOptions) validateEventBridge() (problems []error) {
 	return problems
 }
 
+// strangersWaiting is how many requests may wait for certificates where no token keeps strangers from naming any: half of those
+// that are judged at a time.
+const strangersWaiting = 32
+
 // certificates are the options of whoever fetches them.
 func (o *EventsOptions) certificates() events.CertificateStoreOptions {
-	return events.CertificateStoreOptions{RegionIDs: o.Regions, Pins: o.CertificatePins, Clock: clock.RealClock{}}
+	options := events.CertificateStoreOptions{RegionIDs: o.Regions, Pins: o.CertificatePins, Clock: clock.RealClock{}}
+	if o.TokenFile == "" {
+		options.MaxWaiting = strangersWaiting
+	}
+	return options
 }

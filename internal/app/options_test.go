@@ -50,6 +50,7 @@ func TestFlagsThatAreWrong(t *testing.T) {
 		"events to a URL with a user":  {events("--events-public-url=https://u:hunter2@h/"), "--events-public-url: the public URL of the events receiver has a user"},
 		"events to no URL":             {events("--events-public-url=events.example.com"), "--events-public-url: the public URL of the events receiver must be"},
 		"a pin that is none":           {events("--events-certificate-sha256=AB"), `--events-certificate-sha256: "AB" is not the SHA-256`},
+		"no pin at all":                {events("--events-certificate-sha256="), "--events-certificate-sha256: it names no key"},
 		"a pin for a file":             {events("--events-certificate-file=f", "--events-certificate-sha256="+strings.Repeat("0f", 32)), "--events-certificate-sha256: it is for what is fetched"},
 		"events of no region":          {events("--events-regions="), "--events-regions: no region is named whose EventBridge"},
 		"events of a wrong region":     {events("--events-regions=cn-hangzhou,evil.example.com/"), `--events-regions: "evil.example.com/" is not a region ID`},

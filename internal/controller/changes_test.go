@@ -1,18 +1,26 @@
 package controller
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/poller"
 )
 
@@ -71,3 +79,53 @@ func TestAnEndKeepsItsTurnWhileTheCacheIsBehind(t *testing.T) {
 		t.Errorf("first is %v", first)
 	}
 }
+
+// A conflict is news that the cache has yet to see; and once an end is written, what time alone gives reason for is not urgent.
+func TestHowAnEndComesBack(t *testing.T) {
+	t.Parallel()
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	result := &v1alpha1.InvocationResult{}
+	result.Namespace, result.Name, result.UID = "ops", "new", "uid-1"
+	result.Spec.RegionID, result.Spec.InvokeID = "cn-hangzhou", "t-1"
+	ttl := int32(3600)
+	result.Spec.TTLSecondsAfterFinished = &ttl
+	var refusal error
+	api := interceptor.NewClient(
+		fake.NewClientBuilder().WithScheme(scheme).WithObjects(result).WithStatusSubresource(result).Build(),
+		interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, name string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+			if refusal != nil {
+				return refusal
+			}
+			return c.SubResource(name).Patch(ctx, object, patch, options...)
+		}},
+	)
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	zero := int64(0)
+	ended := poller.Snapshot{UnchangedSince: now.Add(-time.Minute), Live: &cloudassistant.Answer{
+		StartedAt: now, EndedAt: now, Complete: true, Records: []cloudassistant.Record{{
+			InvokeID: "t-1", InstanceID: "i-1", StartTime: now.Add(-time.Hour), FinishedTime: now.Add(-time.Minute), ExitCode: &zero,
+			InvocationStatus: cloudassistant.StatusSuccess, InvokeRecordStatus: cloudassistant.RecordFinished,
+		}},
+	}}
+	r := &InvocationResultReconciler{Client: api, Reader: api, Engine: knowing{ended}, Recorder: silence{}, Clock: clocktesting.NewFakeClock(now)}
+	request := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "ops", Name: "new"}}
+
+	refusal = apierrors.NewConflict(schema.GroupResource{}, "new", errors.New("it has changed"))
+	if got, err := r.Reconcile(t.Context(), request); err != nil || got.RequeueAfter != cacheLag || got.Priority != nil {
+		t.Errorf("after a conflict: %+v, %v", got, err)
+	}
+	refusal = nil
+	got, err := r.Reconcile(t.Context(), request)
+	if err != nil || got.RequeueAfter < time.Minute || got.Priority == nil || *got.Priority != 0 {
+		t.Errorf("once it is written: %+v, %v", got, err)
+	}
+}
+
+// knowing is an engine that knows the same of everything.
+type knowing struct{ poller.Snapshot }
+
+func (k knowing) Watch(poller.Owner, poller.Watch) poller.Snapshot { return k.Snapshot }
+func (knowing) Forget(poller.Owner)                                {}

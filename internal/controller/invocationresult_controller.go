@@ -118,20 +118,26 @@ func (r *InvocationResultReconciler) Reconcile(ctx context.Context, request ctrl
 	} else {
 		wait, err = r.reconcile(ctx, request, result, memory)
 	}
-	if overtaken(ctx, err) {
+	switch {
+	case stopping(ctx):
 		return ctrl.Result{}, nil
-	}
-	if err != nil || wait.IsZero() {
+	case apierrors.IsConflict(err):
+		// The object has changed since it was read, which the cache has yet to see, too.
+		return ctrl.Result{RequeueAfter: cacheLag}, nil
+	case err != nil || wait.IsZero():
 		return ctrl.Result{}, err
 	}
-	// A wait of nothing would mean none at all.
-	return ctrl.Result{RequeueAfter: max(wait.Sub(r.Clock.Now()), time.Millisecond)}, nil
+	left := wait.Sub(r.Clock.Now())
+	if left <= 0 {
+		// A wait of nothing would mean none at all.
+		return ctrl.Result{RequeueAfter: time.Millisecond}, nil
+	}
+	// What time alone gives reason for is not urgent, even if what came before was.
+	return ctrl.Result{RequeueAfter: left, Priority: ptr.To(0)}, nil
 }
 
-// overtaken says that the object has changed since it was read, or that the operator is stopping.
-func overtaken(ctx context.Context, err error) bool {
-	return apierrors.IsConflict(err) || ctx.Err() != nil
-}
+// stopping says that the operator is, which is no failure of what it was at.
+func stopping(ctx context.Context) bool { return ctx.Err() != nil }
 
 // reconcile returns when time alone gives reason to come back; zero for never.
 func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl.Request, result *v1alpha1.InvocationResult, memory *memory) (time.Time, error) {

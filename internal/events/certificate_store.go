@@ -57,7 +57,9 @@ var pinPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 type CertificateStore struct {
 	hosts map[string]bool
 	// pins are the fingerprints of the keys that are taken; empty takes every key.
-	pins     map[string]bool
+	pins map[string]bool
+	// waiting has a place for each who waits for a fetch; nil has any number.
+	waiting  chan struct{}
 	clock    clock.PassiveClock
 	client   *http.Client
 	fetched  func(ok bool)
@@ -74,6 +76,8 @@ type CertificateStoreOptions struct {
 	// Pins are the SHA-256 of the public keys that are taken, in hexadecimal, lower case; none takes whatever key stands at
 	// those hosts.
 	Pins []string
+	// MaxWaiting is how many may wait for certificates at a time, 0 any number; to others they are unavailable.
+	MaxWaiting int
 	// Clock is what certificates are valid and kept by.
 	Clock clock.PassiveClock
 	// Transport is what the fetches go through; nil is one of its own, which follows the environment's proxy settings.
@@ -120,6 +124,9 @@ func NewCertificateStore(o CertificateStoreOptions) (*CertificateStore, error) {
 		s.hosts[fmt.Sprintf(hostAccelerated, region)] = true
 		s.hosts[fmt.Sprintf(hostRegional, region)] = true
 	}
+	if o.MaxWaiting > 0 {
+		s.waiting = make(chan struct{}, o.MaxWaiting)
+	}
 	for _, pin := range o.Pins {
 		if !pinPattern.MatchString(pin) {
 			return nil, fmt.Errorf("%q is not the SHA-256 of a public key, which has 64 digits of 0-9 and a-f", pin)
@@ -159,6 +166,14 @@ func (s *CertificateStore) Key(ctx context.Context, text string) (*rsa.PublicKey
 	}
 	if known := s.remembered(text); known != nil {
 		return known.key, known.err
+	}
+	if s.waiting != nil {
+		select {
+		case s.waiting <- struct{}{}:
+			defer func() { <-s.waiting }()
+		default:
+			return nil, errors.New("too many wait for certificates")
+		}
 	}
 	// The others wait for the first, who does not take its fetch with it when it leaves.
 	got, err, _ := s.flights.Do(text, func() (any, error) {

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	clocktesting "k8s.io/utils/clock/testing"
@@ -123,6 +124,48 @@ func TestCertificatesComeFromTheVendorsHostsOnly(t *testing.T) {
 			t.Errorf("%q is refused: %v", url, err)
 		}
 	}
+}
+
+// Who waits for a certificate that is slow to come keeps out a few others who have to wait, and nobody whose certificate is known.
+func TestFewMayWaitForCertificates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const host = "https://cn-hangzhou-eventbridge.oss-accelerate.aliyuncs.com/"
+		release := make(chan struct{})
+		network := &internet{answer: func(w http.ResponseWriter, request *http.Request) {
+			if request.URL.Path != "/known.pem" {
+				<-release
+			}
+			serving(http.StatusOK, vendor().Certificate())(w, request)
+		}}
+		store, err := events.NewCertificateStore(events.CertificateStoreOptions{
+			RegionIDs: []string{"cn-hangzhou"}, MaxWaiting: 2, Clock: clocktesting.NewFakePassiveClock(start), Transport: network,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Key(t.Context(), host+"known.pem"); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			go func() {
+				if _, err := store.Key(t.Context(), host+"slow.pem"); err != nil {
+					t.Errorf("who has waited: %v", err)
+				}
+			}()
+		}
+		synctest.Wait()
+		if _, err := store.Key(t.Context(), host+"slow.pem"); err == nil || !strings.Contains(err.Error(), "too many wait") {
+			t.Errorf("a third: %v", err)
+		}
+		if _, err := store.Key(t.Context(), host+"known.pem"); err != nil {
+			t.Errorf("one whose certificate is known: %v", err)
+		}
+		close(release)
+		synctest.Wait()
+		if _, err := store.Key(t.Context(), host+"slow.pem"); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
 }
 
 // Where keys are pinned, no other is taken, whatever host its certificate stands at.

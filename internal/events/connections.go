@@ -71,6 +71,8 @@ type guest struct {
 
 	// since is when it got its place.
 	since time.Time
+	// answered says that a request was, after which the connection is closed unless it is kept.
+	answered bool
 	// judged says that an event has come whole, and kept that the connection stays after it was answered.
 	judged, kept bool
 }
@@ -83,6 +85,16 @@ func (g *guest) judge() {
 	g.guard.mu.Lock()
 	defer g.guard.mu.Unlock()
 	g.judged = true
+}
+
+// answer notes that the request was answered: to have it leave turns nobody away any more.
+func (g *guest) answer() {
+	if g == nil {
+		return
+	}
+	g.guard.mu.Lock()
+	defer g.guard.mu.Unlock()
+	g.answered = true
 }
 
 // keep says whether a connection stays after a good answer.
@@ -196,7 +208,9 @@ func (g *guard) dismiss(now time.Time, these func(*guest) bool) bool {
 		return false
 	}
 	g.remove(first)
-	g.turnedAway()
+	if !first.answered {
+		g.turnedAway()
+	}
 	_ = first.Conn.Close()
 	return true
 }
@@ -228,7 +242,7 @@ func (g *guest) wait() error {
 		return nil
 	default:
 	}
-	again, late := time.NewTicker(youth), time.NewTimer(maxWait)
+	again, late := time.NewTicker(youth/5), time.NewTimer(maxWait)
 	defer again.Stop()
 	defer late.Stop()
 	for {

@@ -132,13 +132,13 @@ func numbers(first, count int) []int {
 	return all
 }
 
-// expectAnnounced has one more come from an address, whose good event is answered after a while.
-func (c *crowd) expectAnnounced(from string, after time.Duration) {
+// expectAnnounced has one more come from an address, whose good event is answered within a while, at once if that is 0.
+func (c *crowd) expectAnnounced(from string, within time.Duration) {
 	c.t.Helper()
 	number, began := c.come(from, 1), time.Now().Add(-time.Millisecond)
 	c.announce(number)
-	if took := time.Since(began); took < after || took > after+time.Millisecond {
-		c.t.Errorf("guest %d is answered after %v, want %v", number, took, after)
+	if took := time.Since(began); took > within+time.Millisecond || within > 0 && took <= time.Millisecond {
+		c.t.Errorf("guest %d is answered after %v, want %v at most", number, took, within)
 	}
 }
 

@@ -90,6 +90,7 @@ func NewReceiver(o ReceiverOptions) (*Receiver, error) {
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	w.Header().Set("Connection", "close")
 	r.mux.ServeHTTP(w, request)
+	guestOf(request.Context()).answer()
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingering))
 }
 

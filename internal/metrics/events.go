@@ -60,12 +60,12 @@ var (
 	}
 	announcedLag = definition{
 		"cloudassistant_events_detection_lag_seconds", histogram,
-		"Of cloudassistant_detection_lag_seconds, the runs that an event announced before their end was written.",
+		"Of cloudassistant_detection_lag_seconds, the runs whose end an event announced before it was written.",
 		nil, ofLag,
 	}
 	statusLag = definition{
 		"cloudassistant_events_status_lag_seconds", histogram,
-		"From the last event of a run until its end was written: what the operator, and the API by showing the end later, add to the delay of events.",
+		"From the event of the end of a run until that was written: what the operator, and the API by showing the end later, add to the delay of events.",
 		nil, ofEventLag,
 	}
 )
@@ -74,6 +74,8 @@ const (
 	// maxAnnounced runs are remembered for announcedAge, which is longer than a status takes.
 	maxAnnounced = 16384
 	announcedAge = time.Hour
+	// announcedSlack is by how much an event may tell of an earlier end than the API does.
+	announcedSlack = 2 * time.Second
 )
 
 // eventMetrics are those of events.
@@ -86,6 +88,9 @@ type eventMetrics struct {
 }
 
 type announcedRun struct{ regionID, invokeID string }
+
+// announcement is when an event was heard, and what it says of when the run ended; zero if nothing.
+type announcement struct{ heard, endedAt time.Time }
 
 func newEventMetrics() *eventMetrics {
 	m := &eventMetrics{
@@ -157,16 +162,23 @@ func (m *Metrics) Nudged(a Announcement, watched bool) {
 		m.events.delay.Observe(max(0, now.Sub(a.EndedAt)).Seconds())
 	}
 	if a.InvokeID != "" {
-		m.events.announced.Add(announcedRun{a.RegionID, a.InvokeID}, now)
+		m.events.announced.Add(announcedRun{a.RegionID, a.InvokeID}, announcement{heard: now, endedAt: a.EndedAt})
 	}
 }
 
-// announced says whether an event announced that a run has ended, and how long ago.
-func (m *Metrics) announced(regionID, invokeID string) (ago time.Duration, yes bool) {
-	at, found := m.events.announced.Get(announcedRun{regionID, invokeID})
+// announced says whether an event announced the end of a run that is known now, so long after it, and how long ago. An event
+// of something else, such as the end on another instance, is of an earlier time: by the clock of the vendor, as that of the
+// end is, or by that of its coming.
+func (m *Metrics) announced(regionID, invokeID string, lag time.Duration) (ago time.Duration, yes bool) {
+	value, found := m.events.announced.Get(announcedRun{regionID, invokeID})
 	if !found {
 		return 0, false
 	}
-	ago = m.clock.Since(at.(time.Time))
+	a := value.(announcement)
+	ended := m.clock.Now().Add(-lag - announcedSlack)
+	if a.endedAt.IsZero() && a.heard.Before(ended) || !a.endedAt.IsZero() && a.endedAt.Before(ended) {
+		return 0, false
+	}
+	ago = m.clock.Since(a.heard)
 	return ago, ago < announcedAge
 }

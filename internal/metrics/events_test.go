@@ -66,13 +66,16 @@ func TestTheLagOfAnnouncedRuns(t *testing.T) {
 	told("cn-b", "t-1", 2)
 	told("cn-a", "t-2", 2)
 	told("cn-a", "t-3", 2)
+	// Events of something that had ended before: by when they came, and by what they say.
 	o.Nudged(Announcement{RegionID: "cn-a", InvokeID: "t-4"}, true)
-	o.clock.Step(4 * time.Second) // by which the run had gone on for two
+	o.clock.Step(6 * time.Second)
+	o.Nudged(Announcement{RegionID: "cn-a", InvokeID: "t-5", EndedAt: o.clock.Now().Add(-6 * time.Second)}, true)
 	told("cn-a", "t-4", 2)
+	told("cn-a", "t-5", 2)
 	o.clock.Step(announcedAge)
 	told("cn-a", "t-1", 2)
 	after := o.scrape(t)
-	expect(t, after, "cloudassistant_detection_lag_seconds{} count", 7)
+	expect(t, after, "cloudassistant_detection_lag_seconds{} count", 8)
 	expect(t, after, "cloudassistant_events_status_lag_seconds{} count", 2)
 	expect(t, after, "cloudassistant_events_status_lag_seconds{} sum", .75)
 }

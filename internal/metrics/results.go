@@ -1,10 +1,6 @@
 package metrics
 
-import (
-	"time"
-
-	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/controller"
-)
+import "github.com/cloud-assistant-operator/cloud-assistant-operator/internal/controller"
 
 // Wrote implements controller.Observer.
 func (m *Metrics) Wrote(namespace string, write controller.Write) {
@@ -15,8 +11,7 @@ func (m *Metrics) Wrote(namespace string, write controller.Write) {
 	}
 	if write.Detected {
 		m.detectionLag.Observe(write.Lag.Seconds())
-		// An event of something else, such as another instance, came before the end; clocks differ a little.
-		if ago, announced := m.announced(write.RegionID, write.InvokeID); announced && ago <= write.Lag+time.Second {
+		if ago, announced := m.announced(write.RegionID, write.InvokeID, write.Lag); announced {
 			m.events.lag.Observe(write.Lag.Seconds())
 			m.events.statusLag.Observe(ago.Seconds())
 		}

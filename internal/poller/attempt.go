@@ -47,7 +47,7 @@ func (a *attempt) run(ctx context.Context) {
 		differs = a.before.Complete != r.answer.Complete || changed(a.before.Records, r.answer.Records)
 		moved = differs && progressed(a.before.Records, r.answer.Records)
 	}
-	ended := !a.history && r.answer != nil && hasEnded(r.answer.Records)
+	ended := !a.history && r.answer != nil && r.answer.Complete && hasEnded(r.answer.Records)
 	for _, owner := range a.settle(ctx, r, differs, moved) {
 		p.options.Notify(owner, ended)
 	}
