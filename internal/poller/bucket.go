@@ -36,6 +36,8 @@ type bucket struct {
 	jitter func() float64
 	full   rate.Limit
 	burst  int
+	// turn is taken by whoever reserves a token.
+	turn chan struct{}
 
 	mu      sync.Mutex
 	limiter *rate.Limiter
@@ -70,13 +72,22 @@ func newBucket(c clock.WithTicker, jitter func() float64, qps float64, burst int
 	return &bucket{
 		clock: c, jitter: jitter, full: full, burst: burst,
 		limiter: rate.NewLimiter(full, burst), base: full, level: full, since: c.Now(),
-		moved: make(chan struct{}),
+		turn: make(chan struct{}, 1), moved: make(chan struct{}),
 	}
 }
 
 // take waits for the right to make one call. It returns errPaused if the bucket rests or comes to rest while
 // the caller waits, and ctx's error if that ends first.
+//
+// One caller at a time reserves a token, the others wait for their turn without: a reservation that is not the latest cannot be
+// given back, and many callers leave while they wait, for others have told them what they were about to ask.
 func (b *bucket) take(ctx context.Context) (*ticket, error) {
+	select {
+	case b.turn <- struct{}{}:
+		defer func() { <-b.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for b.probing() {

@@ -39,10 +39,10 @@ func TestFirstAnswer(t *testing.T) {
 
 func TestIntervalsGrowUntilSomethingChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var ended bool
+		var stopping bool
 		w := newWorld(t, Options{}, func(c call) reply {
-			if ended {
-				return rows(c.query, cloudassistant.StatusSuccess)
+			if stopping {
+				return rows(c.query, cloudassistant.StatusStopping)
 			}
 			r := running(c)
 			r.records[0].Output = []byte(c.at.String())
@@ -56,7 +56,7 @@ func TestIntervalsGrowUntilSomethingChanges(t *testing.T) {
 		if s := w.poller.Watch("a", about("t-1")); !s.UnchangedSince.Equal(start) || s.Live.StartedAt.Sub(start) != 9500*time.Millisecond {
 			t.Errorf("unchanged since %v, answered at %v", s.UnchangedSince.Sub(start), s.Live.StartedAt.Sub(start))
 		}
-		ended = true
+		stopping = true
 		w.pass(7 * time.Second)
 		// Not 6.75 s later by its growth, but as soon as a lone question may use the rate that is left over.
 		expectOffsets(t, offsets(start, w.took()), []float64{16.166666666, 18.166666666})

@@ -50,6 +50,8 @@ const (
 	singlesShare  = 0.25
 	// harvestOnly is how long a run may go unseen where only the ended are looked through.
 	harvestOnly = 2 * time.Minute
+	// leaveTaking is how long the owners of a run that has ended have to leave until it is asked about again.
+	leaveTaking = time.Minute
 	// measuredFor is how long the length of a list is taken for known, and a new run left to surveys.
 	measuredFor = 5 * time.Minute
 )

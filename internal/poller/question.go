@@ -228,7 +228,16 @@ func (q *question) owedTo(i *interest) (time.Time, time.Duration) {
 
 // uncoveredAt is when to ask by the schedule of the question, for which neither surveys nor hints stand in any more.
 func (q *question) uncoveredAt() time.Time {
-	return later(later(q.answered.due(q.bounds), q.coveredUntil), q.safeUntil())
+	return later(later(q.answered.due(q.bounds), q.coveredUntil), later(q.safeUntil(), q.leaveUntil()))
+}
+
+// leaveUntil is until when a run is not asked about because it has ended and all is known of it; zero otherwise. Its owners are
+// about to leave, or to demand another answer: the ends of thousands take a while to be written.
+func (q *question) leaveUntil() time.Time {
+	if q.key.invokeID == "" || q.live == nil || !q.live.Complete || !hasEnded(q.live.Records) {
+		return time.Time{}
+	}
+	return q.answered.from.Add(leaveTaking)
 }
 
 // liveDue is when to ask for the live rows: at the earliest time that any owner wants. A demand replaces the
@@ -249,7 +258,7 @@ func (q *question) liveDue() time.Time {
 		if spare := q.lane.spare(q); q.bounds.min <= patient && scheduled.Sub(q.answered.from) > spare {
 			scheduled = q.answered.from.Add(max(spare, q.bounds.min))
 		}
-		scheduled = later(scheduled, q.safeUntil())
+		scheduled = later(scheduled, later(q.safeUntil(), q.leaveUntil()))
 	default:
 		scheduled = later(q.uncoveredAt(), q.leftUntil)
 	}

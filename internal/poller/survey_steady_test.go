@@ -58,6 +58,35 @@ func TestListsWatchOverACrowdThatGoesOn(t *testing.T) {
 	})
 }
 
+// Whoever is told of the end of a run leaves, or demands another answer, but not at once where thousands are told: until then
+// nobody asks about it again, which would take the calls from those that go on.
+func TestWhatHasEndedIsNotAskedAboutWhileItsOwnersLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := surveyedTown(t)
+		c.together(func() { c.ends(0, 100) })
+		c.pass(time.Minute)
+		if known := c.known(0, 100); known != 100 {
+			t.Fatalf("%d of 100 ends are known", known)
+		}
+		asked := map[string]int{}
+		for _, call := range c.took() {
+			asked[call.query.InvokeID]++
+		}
+		for _, run := range c.runs[:100] {
+			if n := asked[run.id]; n > 1 {
+				t.Errorf("%s was asked about %d times", run.id, n)
+			}
+		}
+		watch := about("t-1")
+		watch.AnswerFrom = c.clock.Now()
+		c.poller.Watch("t-1", watch)
+		c.pass(2 * time.Second)
+		if singles, _ := tally(c.took()); singles == 0 {
+			t.Error("a demand is not met")
+		}
+	})
+}
+
 // besides adds runs of other people that go on for ever, for they are repeated, and some that ended in the last 50 minutes.
 func (c *town) besides(scheduled, ended int) {
 	c.together(func() {
