@@ -45,7 +45,7 @@ func (c *crowd) come(from string, count int) (first int) {
 	first = len(c.guests)
 	for range count {
 		c.guests = append(c.guests, c.listener.dial(from))
-		time.Sleep(time.Millisecond)
+		pass(time.Millisecond)
 	}
 	synctest.Wait()
 	return first
@@ -113,6 +113,12 @@ func (c *crowd) expectClosed(when string, want ...int) {
 	if got := c.closed(); !slices.Equal(got, want) {
 		c.t.Errorf("%s: closed are %v, want %v", when, got, want)
 	}
+}
+
+// pass lets time pass on the clock of the bubble that the test is in, until nothing is left to do.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
 }
 
 // expectTurnedAway wants so many connections counted as turned away.
@@ -196,7 +202,7 @@ func TestWhoHasSentAGoodEventKeepsItsPlace(t *testing.T) {
 		c.come("192.0.2.1", fromOne-2)
 		c.come("198.51.100.1", places-fromOne)
 		c.come("192.0.2.1", fromOne-2)
-		time.Sleep(youth)
+		pass(youth)
 		c.expectClosed("strangers have come twice", numbers(2, fromOne-2)...)
 		c.announce(0)
 		c.announce(1)
@@ -214,7 +220,7 @@ func TestHalfOfThePlacesAreKept(t *testing.T) {
 		c.expectClosed("all have sent a good event", numbers(kept, fromOne-kept)...)
 		for range 5 {
 			c.come("192.0.2.1", fromOne)
-			time.Sleep(youth)
+			pass(youth)
 			c.expectAnnounced("192.0.2.1", youth)
 		}
 		for number := range kept {
@@ -230,7 +236,7 @@ func TestWhoIsJudgedStays(t *testing.T) {
 		first := c.come("192.0.2.1", 1)
 		c.post(first)
 		c.come("192.0.2.1", fromOne)
-		time.Sleep(youth)
+		pass(youth)
 		c.expectClosed("as many others have come", first+1)
 		close(c.hold)
 		c.expectOK(first)
@@ -242,7 +248,7 @@ func TestHowLongIsWaited(t *testing.T) {
 	inCrowd(t, func(c *crowd) {
 		c.come("192.0.2.1", fromOne)
 		late := c.come("192.0.2.1", 1)
-		time.Sleep(2100 * time.Millisecond) // of which it has waited for half a second
+		pass(2100 * time.Millisecond) // of which it has waited for half a second
 		c.announce(late)
 	})
 	inCrowd(t, func(c *crowd) {
@@ -253,9 +259,9 @@ func TestHowLongIsWaited(t *testing.T) {
 			c.post(n)
 		}
 		late := c.come("192.0.2.1", 1)
-		time.Sleep(2400 * time.Millisecond)
+		pass(2400 * time.Millisecond)
 		c.expectClosed("all are judged")
-		time.Sleep(100 * time.Millisecond)
+		pass(100 * time.Millisecond)
 		if closed := c.closed(); !slices.Contains(closed, late) {
 			t.Errorf("closed are %v, and not %d", closed, late)
 		}
