@@ -2,12 +2,12 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -17,7 +17,7 @@ import (
 // endPriority is above that of everything else, which is 0 at most.
 const endPriority = 1
 
-type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+type queue = priorityqueue.PriorityQueue[reconcile.Request]
 
 // Changes carries the engine's news into the controller's workqueue, which keeps one entry for an object
 // however often it changes and never makes the engine wait. It is a controller-runtime source.
@@ -25,8 +25,13 @@ type Changes struct {
 	queue atomic.Pointer[queue]
 }
 
-// Start begins to carry. News before it are dropped: nobody watches before the controller runs.
-func (c *Changes) Start(_ context.Context, q queue) error {
+// Start begins to carry. News before it are dropped: nobody watches before the controller runs. It fails for a queue without
+// priorities, which a controller does not have.
+func (c *Changes) Start(_ context.Context, plain workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	q, ok := plain.(queue)
+	if !ok {
+		return fmt.Errorf("the workqueue is a %T, which has no priorities", plain)
+	}
 	c.queue.Store(&q)
 	return nil
 }
@@ -42,12 +47,13 @@ func (c *Changes) Notify(owner poller.Owner, ended bool) {
 	if err != nil {
 		return
 	}
-	request := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}}
-	if prioritized, ok := (*q).(priorityqueue.PriorityQueue[reconcile.Request]); ok && ended {
-		prioritized.AddWithOpts(priorityqueue.AddOpts{Priority: ptr.To(endPriority)}, request)
-		return
+	priority := 0
+	if ended {
+		priority = endPriority
 	}
-	(*q).Add(request)
+	(*q).AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, reconcile.Request{
+		NamespacedName: types.NamespacedName{Namespace: namespace, Name: name},
+	})
 }
 
 func ownerOf(name types.NamespacedName) poller.Owner {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -53,15 +54,10 @@ func TestEndsOvertakeOtherNews(t *testing.T) {
 // Where the cache has yet to see the last write, an end waits for it without losing its turn to those that came before.
 func TestAnEndKeepsItsTurnWhileTheCacheIsBehind(t *testing.T) {
 	t.Parallel()
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	result := &v1alpha1.InvocationResult{}
 	result.Namespace, result.Name, result.UID = "ops", "ended", "uid-1"
 	result.ResourceVersion = "100"
-	client := fake.NewClientBuilder().WithScheme(scheme).WithObjects(result).Build()
-	r := &InvocationResultReconciler{Client: client, Recorder: silence{}}
+	r := &InvocationResultReconciler{Client: storing(t, result), Recorder: silence{}}
 	ended := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "ops", Name: "ended"}}
 	r.memories.of(ended.NamespacedName, result.UID).writtenVersion = "101"
 
@@ -83,10 +79,6 @@ func TestAnEndKeepsItsTurnWhileTheCacheIsBehind(t *testing.T) {
 // A conflict is news that the cache has yet to see; and once an end is written, what time alone gives reason for is not urgent.
 func TestHowAnEndComesBack(t *testing.T) {
 	t.Parallel()
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
 	result := &v1alpha1.InvocationResult{}
 	result.Namespace, result.Name, result.UID = "ops", "new", "uid-1"
 	result.Spec.RegionID, result.Spec.InvokeID = "cn-hangzhou", "t-1"
@@ -94,7 +86,7 @@ func TestHowAnEndComesBack(t *testing.T) {
 	result.Spec.TTLSecondsAfterFinished = &ttl
 	var refusal error
 	api := interceptor.NewClient(
-		fake.NewClientBuilder().WithScheme(scheme).WithObjects(result).WithStatusSubresource(result).Build(),
+		storing(t, result),
 		interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, name string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
 			if refusal != nil {
 				return refusal
@@ -121,6 +113,26 @@ func TestHowAnEndComesBack(t *testing.T) {
 	got, err := r.Reconcile(t.Context(), request)
 	if err != nil || got.RequeueAfter < time.Minute || got.Priority == nil || *got.Priority != 0 {
 		t.Errorf("once it is written: %+v, %v", got, err)
+	}
+}
+
+// storing is an API server that has one object.
+func storing(t *testing.T, result *v1alpha1.InvocationResult) client.WithWatch {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(result).WithStatusSubresource(result).Build()
+}
+
+// Without priorities ends would wait behind the progress of others, and nobody would see why.
+func TestChangesNeedAQueueWithPriorities(t *testing.T) {
+	t.Parallel()
+	plain := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
+	defer plain.ShutDown()
+	if err := (&Changes{}).Start(t.Context(), plain); err == nil {
+		t.Error("a queue without them will do")
 	}
 }
 

@@ -34,7 +34,8 @@ const progressInterval = 10 * time.Second
 
 const maxConcurrentReconciles = 8
 
-// cacheLag is longer than a cache is behind, as a rule.
+// cacheLag is after what time an object is looked at again whose newest version the cache has yet to show, should the news of that
+// not bring it back before.
 const cacheLag = time.Second
 
 // Engine is what the reconciler needs of the observation engine, poller.Poller.

@@ -78,23 +78,19 @@ type guest struct {
 }
 
 // judge lets a connection be until its request is answered, after which it is closed or kept.
-func (g *guest) judge() {
-	if g == nil {
-		return
-	}
-	g.guard.mu.Lock()
-	defer g.guard.mu.Unlock()
-	g.judged = true
-}
+func (g *guest) judge() { g.note(func() { g.judged = true }) }
 
 // answer notes that the request was answered: to have it leave turns nobody away any more.
-func (g *guest) answer() {
+func (g *guest) answer() { g.note(func() { g.answered = true }) }
+
+// note does that under the lock, unless the connection is not limited.
+func (g *guest) note(what func()) {
 	if g == nil {
 		return
 	}
 	g.guard.mu.Lock()
 	defer g.guard.mu.Unlock()
-	g.answered = true
+	what()
 }
 
 // keep says whether a connection stays after a good answer.

@@ -497,6 +497,22 @@ func TestBusy(t *testing.T) {
 		if answer := h.post("/eventbridge", header, body); answer.Code != http.StatusServiceUnavailable {
 			t.Errorf("answer %d, want 503", answer.Code)
 		}
+		header, body = h.announced(another(completed, 67))
+		gone, hangUp := context.WithCancel(t.Context())
+		request := httptest.NewRequestWithContext(gone, http.MethodPost, "/eventbridge", body)
+		request.Header = header
+		left := make(chan struct{})
+		go func() {
+			defer close(left)
+			h.ServeHTTP(httptest.NewRecorder(), request)
+		}()
+		synctest.Wait()
+		waited := time.Now()
+		hangUp()
+		<-left
+		if took := time.Since(waited); took > 0 {
+			t.Errorf("who has left waits for its turn for %v", took)
+		}
 		header, body = h.announced(another(completed, 66))
 		go func() {
 			if answer := h.post("/eventbridge", header, body); answer.Code != http.StatusOK {
@@ -513,8 +529,8 @@ func TestBusy(t *testing.T) {
 		if answer := h.post("/eventbridge", header, body); answer.Code != http.StatusOK {
 			t.Errorf("answer %d after the rush", answer.Code)
 		}
-		if told, _ := h.take(); len(told) != 68 {
-			t.Errorf("%d answers, want 68", len(told))
+		if told, _ := h.take(); len(told) != 69 {
+			t.Errorf("%d answers, want 69", len(told))
 		}
 	})
 }

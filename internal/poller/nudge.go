@@ -74,21 +74,19 @@ func (l *lane) nudgeAll(now time.Time) (watched bool) {
 		return false
 	}
 	for _, q := range l.questions {
-		if len(q.interests) == 0 {
+		switch {
+		case len(q.interests) == 0:
 			continue
-		}
-		if alone {
+		case alone:
 			q.hinted("", now, now)
 			l.plan(q)
+		default:
+			l.surveySoon = true
+			l.rouse()
 		}
-		watched = true
-		break
+		return true
 	}
-	if watched && !alone {
-		l.surveySoon = true
-		l.rouse()
-	}
-	return watched
+	return false
 }
 
 // concernedBy says whether a hint about the run is about what the question asks.
