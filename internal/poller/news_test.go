@@ -93,3 +93,20 @@ func TestNewsOfEndsSaySo(t *testing.T) {
 		})
 	}
 }
+
+// Of a run that is larger than what may be read of it, nobody knows whether it has ended.
+func TestNewsOfPartOfARunAreNoEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Options{MaxPages: 1}, func(c call) reply {
+			r := rows(c.query, cloudassistant.StatusSuccess)
+			r.next = "more"
+			return r
+		})
+		w.poller.Watch("a", about("t-1"))
+		w.pass(time.Second)
+		expectNews(t, w, "a", 1)
+		if told := w.told("a"); told > 0 {
+			t.Errorf("its owner was told %d times of an end", told)
+		}
+	})
+}

@@ -389,10 +389,6 @@ func (s *survey) end(ctx context.Context, err error) {
 			q.failed = plan{from: now}
 			l.plan(q)
 		}
-		if failed && q.leftUntil.After(now) {
-			q.leftUntil = time.Time{}
-			l.plan(q)
-		}
 		if !failed {
 			q.overlooked(s.began, now)
 		}
