@@ -34,6 +34,8 @@ type replica struct {
 	answer      int
 	got         []string
 	connections atomic.Int32
+	// wave, if there is one, is of requests that are answered once all of them are there.
+	wave atomic.Pointer[sync.WaitGroup]
 }
 
 func newReplica(t *testing.T, secure bool) *replica {
@@ -41,6 +43,11 @@ func newReplica(t *testing.T, secure bool) *replica {
 	r := &replica{answer: http.StatusOK}
 	r.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		body, err := io.ReadAll(request.Body)
+		if wave := r.wave.Load(); wave != nil {
+			wave.Done()
+			wave.Wait()
+			return
+		}
 		r.got = append(r.got, fmt.Sprint(request.Method, " ", request.URL, " ", request.Host, " ", request.Header["X-Signature"], request.Header["Te"], request.Header[headerForwarded], " ", string(body), " ", err))
 		w.WriteHeader(r.answer)
 	}))
@@ -92,9 +99,13 @@ func newFollower(t *testing.T, holder string) *follower {
 			return f.holder, f.failure
 		},
 		Leading: func() bool { return false },
-		Told:    func(o Outcome) { f.outcomes = append(f.outcomes, o) },
-		Clock:   f.clock,
-		Logger:  funcr.New(func(_, args string) { f.log.WriteString(args + "\n") }, funcr.Options{Verbosity: 10}),
+		Told: func(o Outcome) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.outcomes = append(f.outcomes, o)
+		},
+		Clock:  f.clock,
+		Logger: funcr.New(func(_, args string) { f.log.WriteString(args + "\n") }, funcr.Options{Verbosity: 10}),
 	}
 	t.Cleanup(f.Close)
 	return f
@@ -347,5 +358,28 @@ func TestIdentities(t *testing.T) {
 	}
 	if six.name == r.identity.name || six.fingerprint == r.identity.fingerprint {
 		t.Error("two replicas have the same identity")
+	}
+}
+
+// What is passed on at once makes its connections once: the next burst goes over them.
+func TestBurstsShareTheirConnections(t *testing.T) {
+	const burst = 32
+	leader := newReplica(t, true)
+	f := newFollower(t, leader.identity.String())
+	for range 3 {
+		wave, all := &sync.WaitGroup{}, &sync.WaitGroup{}
+		wave.Add(burst)
+		leader.wave.Store(wave)
+		for range burst {
+			all.Go(func() {
+				if err := f.receive(t, nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	}
+	if got := leader.connections.Load(); got != burst {
+		t.Errorf("three bursts of %d made %d connections", burst, got)
 	}
 }
