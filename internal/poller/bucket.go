@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -36,8 +37,9 @@ type bucket struct {
 	jitter func() float64
 	full   rate.Limit
 	burst  int
-	// turn is taken by whoever reserves a token.
-	turn chan struct{}
+	// turn is taken by whoever reserves a token, and waiting counts those who wait for it.
+	turn    chan struct{}
+	waiting atomic.Int32
 
 	mu      sync.Mutex
 	limiter *rate.Limiter
@@ -82,12 +84,10 @@ func newBucket(c clock.WithTicker, jitter func() float64, qps float64, burst int
 // One caller at a time reserves a token, the others wait for their turn without: a reservation that is not the latest cannot be
 // given back, and many callers leave while they wait, for others have told them what they were about to ask.
 func (b *bucket) take(ctx context.Context) (*ticket, error) {
-	select {
-	case b.turn <- struct{}{}:
-		defer func() { <-b.turn }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := b.queue(ctx); err != nil {
+		return nil, err
 	}
+	defer func() { <-b.turn }()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for b.probing() {
@@ -120,6 +120,18 @@ func (b *bucket) take(ctx context.Context) (*ticket, error) {
 		}
 	}
 	return t, nil
+}
+
+// queue waits for the turn.
+func (b *bucket) queue(ctx context.Context) error {
+	b.waiting.Add(1)
+	defer b.waiting.Add(-1)
+	select {
+	case b.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // give hands a ticket back with the outcome of its call.

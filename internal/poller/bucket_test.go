@@ -62,6 +62,9 @@ func TestCallersThatLeaveCostNoToken(t *testing.T) {
 			take(ctx, b)
 		}
 		stays := take(t.Context(), b)
+		if _, _, tokens := b.state(); tokens != -11 {
+			t.Errorf("%v tokens while 11 wait for one", tokens)
+		}
 		leave()
 		rest(b, time.Second)
 		if !stays.ended || stays.err != nil {

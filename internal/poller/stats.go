@@ -131,5 +131,5 @@ func (b *bucket) state() (throttled bool, perSecond, tokens float64) {
 	if now.Before(b.until) {
 		return true, 0, 0
 	}
-	return b.resuming, float64(b.rate(now)), b.limiter.TokensAt(now)
+	return b.resuming, float64(b.rate(now)), b.limiter.TokensAt(now) - float64(b.waiting.Load())
 }
