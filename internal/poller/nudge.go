@@ -69,7 +69,7 @@ func (l *lane) nudge(n Nudge, now time.Time) (watched bool) {
 // nudgeAll takes in that something has ended, whatever that is: a survey finds out, if there may be one. Whoever is watched
 // alone is it.
 func (l *lane) nudgeAll(now time.Time) (watched bool) {
-	alone := len(l.questions) == 1
+	alone := l.asksOne()
 	if !alone && !l.surveying() {
 		return false
 	}
@@ -87,6 +87,20 @@ func (l *lane) nudgeAll(now time.Time) (watched bool) {
 		return true
 	}
 	return false
+}
+
+// asksOne says that a single question is of interest; others may be left over until an attempt at them has ended.
+func (l *lane) asksOne() bool {
+	wanted := 0
+	for _, q := range l.questions {
+		if len(q.interests) > 0 {
+			wanted++
+		}
+		if wanted > 1 {
+			return false
+		}
+	}
+	return wanted == 1
 }
 
 // concernedBy says whether a hint about the run is about what the question asks.

@@ -76,6 +76,33 @@ func TestWhatAHintOfSomethingLeadsTo(t *testing.T) {
 	}
 }
 
+// A run that nobody watches any more, but is still being asked about, is not counted as watched.
+func TestAHintOfSomethingIsOfWhoIsStillWatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		deaf := make(chan struct{})
+		defer close(deaf)
+		w := newWorld(t, Options{AskSingly: true}, func(c call) reply {
+			r := running(c)
+			if c.query.InvokeID == "t-gone" {
+				r.deaf = deaf
+			}
+			return r
+		})
+		watch := about("t-1")
+		watch.MinInterval, watch.MaxInterval = 5*time.Hour, 5*time.Hour
+		w.poller.Watch("stays", watch)
+		w.poller.Watch("leaves", about("t-gone"))
+		w.pass(time.Minute)
+		w.poller.Forget("leaves")
+		w.took()
+		if !w.poller.Nudge(Nudge{RegionID: region}) {
+			t.Error("the hint is of nothing that is watched")
+		}
+		w.pass(100 * time.Millisecond)
+		expectCalls(t, w.took(), 1)
+	})
+}
+
 // Runs that hints have told of wrongly are polled as if there were no hints: in surveys, and not one by one between two that
 // are stretched.
 func TestWrongHintsCostNoMoreThanNone(t *testing.T) {
