@@ -24,7 +24,7 @@ type surveys struct {
 	nextSurvey time.Time
 	// surveySoon says that somebody has a reason for one before that.
 	surveySoon bool
-	// took is how long the latest one took.
+	// took is how long the latest one took, without the pauses of the bucket: the next one may have none.
 	took time.Duration
 	// surveyFailures counts those that failed since the latest that did not, and refusals those of them that were refused.
 	// refusedUntil is until when none is begun because lists of everything are.
@@ -298,11 +298,11 @@ func (l *lane) unfinishedNow() int {
 	return (rows + page) / page
 }
 
-// roundEstimate is about how long it takes until every run has been seen once more.
+// roundEstimate is about how long it takes until every run has been seen once more, as far as that is waited for.
 func (l *lane) roundEstimate() time.Duration {
 	estimate := max(l.took, roundAtLeast)
 	pages := float64(l.unfinishedNow())
-	return max(estimate, time.Duration(pages/l.perSecond()*float64(time.Second)))
+	return min(max(estimate, time.Duration(pages/l.perSecond()*float64(time.Second))), coveredAtMost)
 }
 
 // perSecond is the rate of calls now.

@@ -39,7 +39,7 @@ func (q *question) answeredLive(answer *cloudassistant.Answer, differs, moved bo
 	q.answered = q.answered.after(now, kind, jitter)
 	q.failure, q.failed, q.forced = nil, plan{}, false
 	q.await(false)
-	q.sought, q.coveredUntil, q.missedAt = false, time.Time{}, time.Time{}
+	q.sought, q.coveredUntil, q.leftUntil, q.missedAt = false, time.Time{}, time.Time{}, time.Time{}
 	q.leaveToSurveys(before, now)
 	q.looked(answer, rowsOf(before), now)
 	return owners

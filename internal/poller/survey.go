@@ -28,6 +28,8 @@ type survey struct {
 	// pages is the number of those asked for, and bytes what they came to.
 	pages int
 	bytes int64
+	// rested is for how long the bucket has kept it from going on.
+	rested time.Duration
 	// moved is when it last got on. The Poller's lock guards it.
 	moved time.Time
 	// sought are the questions that need an answer of their own, or all their rows.
@@ -369,7 +371,7 @@ func (s *survey) end(ctx context.Context, err error) {
 	defer p.mu.Unlock()
 	l.survey, l.telling = nil, false
 	now := p.options.Clock.Now()
-	l.took, l.watched = now.Sub(s.began), l.watching(now)
+	l.took, l.watched = now.Sub(s.began)-s.rested, l.watching(now)
 	l.endedPages = l.depth.now(l.watched.oldest)
 	failed := err != nil && ctx.Err() == nil
 	if failed {

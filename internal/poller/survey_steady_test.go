@@ -22,15 +22,17 @@ func TestSurveysWithoutPauseLeaveNobodyUnseen(t *testing.T) {
 					c.watchAll(c.runs)
 					c.pass(time.Hour)
 					c.took()
+					// It is left to what stands in for its schedule, and then to one survey.
+					const tooLong = coveredAtMost + 2*time.Minute
 					late := 0
 					for range 60 {
 						c.pass(30 * time.Second)
-						late = max(late, c.unseenFor(2*coveredAtMost))
+						late = max(late, c.unseenFor(tooLong))
 					}
 					singles, lists := tally(c.took())
 					if late > 0 {
 						t.Errorf("up to %d of 100 runs went unseen for more than %v; in 30 minutes there were %d singles, lists %v",
-							late, 2*coveredAtMost, singles, lists)
+							late, tooLong, singles, lists)
 					}
 				})
 			})
@@ -83,6 +85,47 @@ func TestWhatHasEndedIsNotAskedAboutWhileItsOwnersLeave(t *testing.T) {
 		c.pass(2 * time.Second)
 		if singles, _ := tally(c.took()); singles == 0 {
 			t.Error("a demand is not met")
+		}
+	})
+}
+
+// How long a survey takes is measured without the pauses.
+func TestAPauseIsNotPartOfWhatASurveyTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := surveyedTown(t)
+		held := false
+		c.together(func() {
+			c.onList = func(call) *reply {
+				if held {
+					return nil
+				}
+				held = true
+				return &reply{err: &cloudassistant.Error{Class: cloudassistant.ClassThrottled, Code: "Throttling", RetryAfter: 10 * time.Minute}}
+			}
+		})
+		c.pass(10 * time.Minute)
+		if !held {
+			t.Fatal("no survey was held up")
+		}
+		for range 60 {
+			c.pass(time.Second)
+			if took := c.lane().took; took > time.Minute {
+				t.Fatalf("a survey took %v", took)
+			}
+		}
+	})
+}
+
+// Nobody is left to a survey, and hidden by that, for longer than to several that do not see it.
+func TestHowLongASurveyMayBeWaitedForIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := surveyedTown(t).lane()
+		if got := l.roundEstimate(); got > time.Minute {
+			t.Errorf("a round of few pages is estimated at %v", got)
+		}
+		l.took = time.Hour
+		if got := l.roundEstimate(); got != coveredAtMost {
+			t.Errorf("after one that took an hour it is estimated at %v, want %v", got, coveredAtMost)
 		}
 	})
 }

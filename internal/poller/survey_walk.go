@@ -76,11 +76,13 @@ func (s *survey) page(ctx context.Context, query cloudassistant.Query, paging cl
 		case ctx.Err() != nil:
 			return nil, time.Time{}, ctx.Err()
 		case cloudassistant.ClassOf(err) == cloudassistant.ClassThrottled:
+			throttled := clock.Now()
 			if err := s.api.bucket.rest(ctx); err != nil {
 				return nil, time.Time{}, err
 			}
 			s.lane.poller.mu.Lock()
 			s.moved = clock.Now()
+			s.rested += s.moved.Sub(throttled)
 			s.lane.poller.mu.Unlock()
 			continue
 		case cloudassistant.ClassOf(err) != cloudassistant.ClassUnavailable || failures == pageTries-1 || s.stuck():
