@@ -69,8 +69,12 @@ func TestAnEndKeepsItsTurnWhileTheCacheIsBehind(t *testing.T) {
 	defer q.ShutDown()
 	other := reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "ops", Name: "other"}}
 	q.Add(other)
-	q.AddWithOpts(priorityqueue.AddOpts{After: time.Hour, Priority: new(endPriority)}, ended) // as a controller does
-	q.Add(ended)                                                                              // by the cache
+	priority := endPriority
+	if got.Priority != nil {
+		priority = *got.Priority
+	}
+	q.AddWithOpts(priorityqueue.AddOpts{After: time.Hour, Priority: &priority}, ended) // as a controller does
+	q.Add(ended)                                                                       // by the cache
 	if first, _ := q.Get(); first != ended {
 		t.Errorf("first is %v", first)
 	}
@@ -102,7 +106,7 @@ func TestHowAnEndComesBack(t *testing.T) {
 			InvocationStatus: cloudassistant.StatusSuccess, InvokeRecordStatus: cloudassistant.RecordFinished,
 		}},
 	}}
-	r := &InvocationResultReconciler{Client: api, Reader: api, Engine: knowing{ended}, Recorder: silence{}, Clock: clocktesting.NewFakeClock(now)}
+	r := &InvocationResultReconciler{Client: api, Reader: api, Engine: &knowing{Snapshot: ended}, Recorder: silence{}, Clock: clocktesting.NewFakeClock(now)}
 	request := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "ops", Name: "new"}}
 
 	refusal = apierrors.NewConflict(schema.GroupResource{}, "new", errors.New("it has changed"))
@@ -113,6 +117,29 @@ func TestHowAnEndComesBack(t *testing.T) {
 	got, err := r.Reconcile(t.Context(), request)
 	if err != nil || got.RequeueAfter < time.Minute || got.Priority == nil || *got.Priority != 0 {
 		t.Errorf("once it is written: %+v, %v", got, err)
+	}
+}
+
+// The engine leaves alone what has ended, unless it is told that its owner has judged that and stays.
+func TestTheEngineIsToldOfWhatWasJudged(t *testing.T) {
+	t.Parallel()
+	result := &v1alpha1.InvocationResult{}
+	result.Namespace, result.Name, result.UID = "ops", "partial", "uid-1"
+	result.Spec.RegionID, result.Spec.InvokeID = "cn-hangzhou", "t-1"
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	engine := &knowing{Snapshot: poller.Snapshot{UnchangedSince: now, Live: &cloudassistant.Answer{
+		StartedAt: now, EndedAt: now, Complete: true, Records: []cloudassistant.Record{{
+			InvokeID: "t-1", InstanceID: "i-1", StartTime: now.Add(-time.Hour),
+			InvocationStatus: cloudassistant.StatusRunning, InvokeRecordStatus: cloudassistant.RecordRunning,
+		}},
+	}}}
+	api := storing(t, result)
+	r := &InvocationResultReconciler{Client: api, Reader: api, Engine: engine, Recorder: silence{}, Clock: clocktesting.NewFakeClock(now)}
+	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "ops", Name: "partial"}}); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(engine.watches); n != 2 || !engine.watches[0].Judged.IsZero() || !engine.watches[1].Judged.Equal(now) {
+		t.Errorf("the engine was told %+v", engine.watches)
 	}
 }
 
@@ -137,7 +164,14 @@ func TestChangesNeedAQueueWithPriorities(t *testing.T) {
 }
 
 // knowing is an engine that knows the same of everything.
-type knowing struct{ poller.Snapshot }
+type knowing struct {
+	poller.Snapshot
+	watches []poller.Watch
+}
 
-func (k knowing) Watch(poller.Owner, poller.Watch) poller.Snapshot { return k.Snapshot }
-func (knowing) Forget(poller.Owner)                                {}
+func (k *knowing) Watch(_ poller.Owner, watch poller.Watch) poller.Snapshot {
+	k.watches = append(k.watches, watch)
+	return k.Snapshot
+}
+
+func (*knowing) Forget(poller.Owner) {}

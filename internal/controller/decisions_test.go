@@ -49,10 +49,10 @@ func TestWatchOf(t *testing.T) {
 			spec: v1alpha1.InvocationResultSpec{RegionID: "cn-hangzhou", InvokeID: "t-1", Polling: &v1alpha1.PollingSpec{
 				MinIntervalSeconds: 5, MaxIntervalSeconds: 7, TimeoutSeconds: 9,
 			}},
-			wants: demand{answerFrom: now},
+			wants: demand{answerFrom: now, judged: now.Add(-time.Minute)},
 			want: poller.Watch{
 				Question:    cloudassistant.Query{RegionID: "cn-hangzhou", InvokeID: "t-1"},
-				MinInterval: 5 * time.Second, MaxInterval: 7 * time.Second, AnswerFrom: now,
+				MinInterval: 5 * time.Second, MaxInterval: 7 * time.Second, AnswerFrom: now, Judged: now.Add(-time.Minute),
 			},
 		},
 		"slow": {

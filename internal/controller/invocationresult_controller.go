@@ -177,7 +177,7 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 		memory.writtenAt = now
 	}
 
-	memory.demand = demand{answerFrom: output.AnswerFrom, leastInterval: output.LeastInterval}
+	memory.demand = demand{answerFrom: output.AnswerFrom, leastInterval: output.LeastInterval, judged: answeredAt(seen)}
 	if memory.owed && output.Finished {
 		memory.demand.leastInterval = projection.SlowInterval
 	}

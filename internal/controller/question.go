@@ -14,6 +14,8 @@ type demand struct {
 	answerFrom time.Time
 	// leastInterval overrides shorter intervals of the spec.
 	leastInterval time.Duration
+	// judged is when the answer that it was made of was begun; zero if there was none.
+	judged time.Time
 }
 
 // watchOf is what the engine is to find out for result.
@@ -25,6 +27,7 @@ func watchOf(result *v1alpha1.InvocationResult, wants demand) poller.Watch {
 		Question:   questionOf(result),
 		History:    spec.IncludeHistory,
 		AnswerFrom: wants.answerFrom,
+		Judged:     wants.judged,
 	}
 	if spec.IncludeHistory {
 		// 0 would mean all.

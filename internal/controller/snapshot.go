@@ -23,14 +23,19 @@ func observationOf(snapshot poller.Snapshot) projection.Observation {
 
 // askedAt is when the latest call was begun whose outcome the snapshot tells of; zero when there was none.
 func askedAt(snapshot poller.Snapshot) time.Time {
-	var at time.Time
-	if snapshot.Live != nil {
-		at = snapshot.Live.StartedAt
-	}
+	at := answeredAt(snapshot)
 	if failure := snapshot.Failure; failure != nil && failure.Began.After(at) {
 		at = failure.Began
 	}
 	return at
+}
+
+// answeredAt is when the call was begun that gave the answer about the live rows; zero when there is none.
+func answeredAt(snapshot poller.Snapshot) time.Time {
+	if snapshot.Live == nil {
+		return time.Time{}
+	}
+	return snapshot.Live.StartedAt
 }
 
 // differ says that an answer or a failure has come or gone between two snapshots.

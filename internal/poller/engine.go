@@ -109,7 +109,8 @@ func (p *Poller) watch(owner Owner, w Watch) Snapshot {
 	b := p.options.boundsOf(w)
 	now := p.options.Clock.Now()
 	i := p.interests[owner]
-	if i == nil || i.question.key != key || i.question.lane.key != of {
+	switch {
+	case i == nil || i.question.key != key || i.question.lane.key != of:
 		p.leave(i)
 		i = &interest{owner: owner, bounds: b, own: w.MaxInterval}
 		p.interests[owner] = i
@@ -124,9 +125,15 @@ func (p *Poller) watch(owner Owner, w Watch) Snapshot {
 		}
 		q.want(i, w, b, now)
 		q.lane.plan(q)
-	} else if i.history != w.History || i.limit != w.HistoryLimit || i.bounds != b || i.own != w.MaxInterval || !i.demand.Equal(w.AnswerFrom) {
+	case i.history != w.History || i.limit != w.HistoryLimit || i.bounds != b || i.own != w.MaxInterval || !i.demand.Equal(w.AnswerFrom):
 		i.question.want(i, w, b, now)
 		i.question.lane.plan(i.question)
+	case !i.judged.Equal(w.Judged):
+		leaves := !i.question.leaveUntil().IsZero()
+		i.judged = w.Judged
+		if leaves {
+			i.question.lane.plan(i.question)
+		}
 	}
 	return i.question.snapshot(i, now)
 }

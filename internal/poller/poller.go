@@ -53,6 +53,10 @@ type Watch struct {
 	// of failures goes first; only a new demand that means now is tried once regardless. No demand passes a
 	// throttled bucket or an outage.
 	AnswerFrom time.Time
+	// Judged is when the newest answer that the owner has judged was begun; zero if it has judged none. A run that has
+	// ended is left alone for a minute, in which its owners leave; for an owner who has judged that end, and stays, it is
+	// asked about as if it went on.
+	Judged time.Time
 }
 
 // Snapshot is the newest state of the answers to a Watch. It is shared: treat it as read-only.

@@ -56,6 +56,8 @@ type interest struct {
 	// demand is Watch.AnswerFrom, and owed since when its answer is due for the sake of OverdueAt.
 	demand time.Time
 	owed   time.Time
+	// judged is Watch.Judged.
+	judged time.Time
 	// demandFailed says that the failure of an attempt to meet the demand has been announced.
 	demandFailed bool
 	// shownTrouble says that the owner was last shown a failure that was somebody else's, the
@@ -213,7 +215,7 @@ func (q *question) want(i *interest, w Watch, b bounds, now time.Time) {
 		i.owed = due
 		q.forced = q.forced || i.unmet(q.live) && !i.demand.After(now)
 	}
-	i.history, i.limit, i.bounds, i.own = w.History, w.HistoryLimit, b, w.MaxInterval
+	i.history, i.limit, i.bounds, i.own, i.judged = w.History, w.HistoryLimit, b, w.MaxInterval, w.Judged
 	q.rebound()
 }
 
@@ -232,10 +234,16 @@ func (q *question) uncoveredAt() time.Time {
 }
 
 // leaveUntil is until when a run is not asked about because it has ended and all is known of it; zero otherwise. Its owners are
-// about to leave, or to demand another answer: the ends of thousands take a while to be written.
+// about to leave, or to demand another answer: the ends of thousands take a while to be written. Not so an owner who has judged
+// this end, and is still here.
 func (q *question) leaveUntil() time.Time {
 	if q.key.invokeID == "" || q.live == nil || !q.live.Complete || !hasEnded(q.live.Records) {
 		return time.Time{}
+	}
+	for _, i := range q.interests {
+		if !i.judged.Before(q.unchangedSince) {
+			return time.Time{}
+		}
 	}
 	return q.answered.from.Add(leaveTaking)
 }
