@@ -289,8 +289,8 @@ func (s *survey) commonCommand() (id string, most int) {
 }
 
 // askForTheRest has the sought that were not found asked about one by one, those first that were missed first, and no
-// more than the survey itself has cost: the next one is cheaper than many calls. Where there are more than that it is needed
-// anyway, and a few are asked about.
+// more than the next survey will cost, which is cheaper than many calls. Where there are more than that it is needed anyway,
+// and a few are asked about.
 func (s *survey) askForTheRest() {
 	l := s.lane
 	l.poller.mu.Lock()
@@ -313,7 +313,11 @@ func (s *survey) askForTheRest() {
 	if !l.trusting() {
 		spare = max(spare, int(singlesShare*l.perSecond()*roundAtLeast.Seconds()))
 	}
-	most := max(spare, s.pages, l.endedPages/2)
+	most := max(spare, l.endedPages/2)
+	if s.plan != SurveyDiscover {
+		// The next one will be like it, but everything is walked through only once.
+		most = max(most, s.pages)
+	}
 	if len(rest) > most {
 		most = spare
 	}

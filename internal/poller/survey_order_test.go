@@ -240,15 +240,23 @@ func TestRunThatIsJustAskedAboutIsNotMissed(t *testing.T) {
 	})
 }
 
-// Where more are missed than the survey has cost, it takes another anyway.
+// Where more are missed than the next survey will cost, it is needed anyway.
 func TestFewAreAskedAboutWhereManyAreMissed(t *testing.T) {
-	for pages, want := range map[int]int{10: singlesAtOnce, 199: singlesAtOnce, 200: 200} {
+	for _, test := range []struct {
+		plan        SurveyPlan
+		pages, want int
+	}{
+		{SurveySweep, 10, singlesAtOnce},
+		{SurveySweep, 199, singlesAtOnce},
+		{SurveySweep, 200, 200},
+		{SurveyDiscover, 200, singlesAtOnce},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			c := surveyedTown(t)
 			c.script(func(call) reply { return reply{hangs: true} })
 			l := c.lane()
 			l.poller.mu.Lock()
-			s := &survey{lane: l, pages: pages, sought: map[*question]bool{}}
+			s := &survey{lane: l, plan: test.plan, pages: test.pages, sought: map[*question]bool{}}
 			for _, q := range l.questions {
 				s.sought[q] = true
 			}
@@ -262,8 +270,8 @@ func TestFewAreAskedAboutWhereManyAreMissed(t *testing.T) {
 					asked++
 				}
 			}
-			if asked != want {
-				t.Errorf("after a survey of %d pages %d of 200 are asked about, want %d", pages, asked, want)
+			if asked != test.want {
+				t.Errorf("after a %s of %d pages %d of 200 are asked about, want %d", test.plan, test.pages, asked, test.want)
 			}
 		})
 	}
