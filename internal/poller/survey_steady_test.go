@@ -130,6 +130,54 @@ func TestHowLongASurveyMayBeWaitedForIsBounded(t *testing.T) {
 	})
 }
 
+// Runs that are due by themselves while a survey goes on are asked about one after the other: at once, they would take most of
+// the rate from what tells of all.
+func TestASurveyGoesBeforeThoseWhoAreDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := surveyedTown(t)
+		var singles, now, most int
+		c.together(func() {
+			c.world.respond = func(asked call) reply {
+				r := c.respond(asked)
+				r.takes = time.Second
+				if asked.query.InvokeID == "" {
+					r.takes = 10 * time.Second
+				}
+				return r
+			}
+			c.before = func(asked call) {
+				if asked.query.InvokeID != "" {
+					singles++
+					now++
+					most = max(most, now)
+				}
+			}
+			c.after = func(asked call) {
+				if asked.query.InvokeID != "" {
+					now--
+				}
+			}
+		})
+		c.pass(15 * time.Second)
+		l := c.lane()
+		c.atOnce(func(*Poller) {
+			if l.survey == nil {
+				t.Fatal("there is no survey")
+			}
+			for _, q := range l.questions {
+				q.answered, q.coveredUntil = plan{from: l.survey.began.Add(-time.Hour)}, l.survey.began.Add(-time.Hour)
+				l.plan(q)
+			}
+		})
+		c.pass(20 * time.Second)
+		c.together(func() {
+			if most != 1 || singles < 2 {
+				t.Errorf("%d runs were asked about, %d at once; want some, one at a time", singles, most)
+			}
+		})
+	})
+}
+
 // besides adds runs of other people that go on for ever, for they are repeated, and some that ended in the last 50 minutes.
 func (c *town) besides(scheduled, ended int) {
 	c.together(func() {

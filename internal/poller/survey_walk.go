@@ -114,6 +114,12 @@ func (s *survey) mayTellOf(q *question, now time.Time) bool {
 	return s.moves(now) && q.covered() && s.began.Before(q.uncoveredAt().Add(s.lane.roundEstimate()))
 }
 
+// goesBefore says whether a question that is due by its schedule alone waits until another has been answered: one at a time
+// is asked beside a survey that gets on. Each call of the survey tells of many, and what is left of the rate is shared.
+func (s *survey) goesBefore(q *question, now time.Time) bool {
+	return s.moves(now) && q.covered() && s.lane.attempts > s.lane.nudgedAttempts
+}
+
 // notice is what an owner is told: that there is news, and whether it is the end of the run.
 type notice struct {
 	owner Owner
