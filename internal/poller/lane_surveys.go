@@ -131,7 +131,7 @@ func (l *lane) surveying() bool {
 	case l.unmeasured(now) || pays(l.unfinishedNow(), l.runs):
 		return true
 	}
-	return !l.trust.unordered && pays(l.endedPages+1, l.runs)
+	return l.trust.ordered(now) && pays(l.endedPages+1, l.runs)
 }
 
 // measured takes in how many rows the list of the unfinished had, in a sweep that was begun for so many runs. One that was

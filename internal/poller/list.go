@@ -78,11 +78,15 @@ func hasEnded(rows []cloudassistant.Record) bool { return len(rows) > 0 && !goes
 // repeats says whether any of the rows is of a command that runs again and again, as far as it shows.
 func repeats(rows []cloudassistant.Record) bool {
 	for i := range rows {
-		if rows[i].Repeats > 1 || rows[i].InvocationStatus == cloudassistant.StatusScheduled {
+		if isRepeated(&rows[i]) {
 			return true
 		}
 	}
 	return false
+}
+
+func isRepeated(r *cloudassistant.Record) bool {
+	return r.Repeats > 1 || r.InvocationStatus == cloudassistant.StatusScheduled
 }
 
 // covers says whether rows has all those of known, of which there must be some.

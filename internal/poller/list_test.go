@@ -152,6 +152,9 @@ func TestTrust(t *testing.T) {
 	late[30].StartTime = late[0].StartTime
 	scheduled := evidence(50, 2*time.Second)
 	scheduled[30].StartTime, scheduled[30].Repeats = scheduled[0].StartTime.Add(time.Hour), 9
+	ranOnce := evidence(50, 2*time.Second)
+	ranOnce[30].StartTime, ranOnce[30].Repeats = ranOnce[0].StartTime.Add(time.Hour), 1
+	ranOnce[30].InvocationStatus = cloudassistant.StatusScheduled
 	for name, c := range map[string]struct {
 		pages     [][]cloudassistant.Record
 		right     int
@@ -166,6 +169,7 @@ func TestTrust(t *testing.T) {
 		"oldest first, over a long time":   {pages: [][]cloudassistant.Record{longBackwards}, right: trustFrom, unordered: true},
 		"one that was delivered late":      {pages: [][]cloudassistant.Record{late}, right: trustFrom, want: true},
 		"one of a schedule":                {pages: [][]cloudassistant.Record{scheduled}, right: trustFrom, want: true},
+		"one of a schedule that ran once":  {pages: [][]cloudassistant.Record{ranOnce}, right: trustFrom, want: true},
 		"rows of a run side by side":       {pages: [][]cloudassistant.Record{apart(evidence(50, 2*time.Second), 7, 8)}, right: trustFrom, want: true},
 		"rows of a run apart":              {pages: [][]cloudassistant.Record{apart(evidence(50, 2*time.Second), 7, 9)}, right: trustFrom},
 		"the list has moved by two places": {pages: [][]cloudassistant.Record{evidence(50, 2*time.Second), evidence(50, 2*time.Second)[48:]}, right: trustFrom, want: true},
@@ -175,7 +179,7 @@ func TestTrust(t *testing.T) {
 			for _, page := range c.pages {
 				listing.add(page, &trust, now)
 			}
-			if got := trust.believes(now); got != c.want || trust.unordered != c.unordered {
+			if got := trust.believes(now); got != c.want || trust.ordered(now) == c.unordered {
 				t.Errorf("believed: %v, want %v; %+v", got, c.want, trust)
 			}
 		})
@@ -191,6 +195,25 @@ func TestTrustComesBack(t *testing.T) {
 	for after, want := range map[time.Duration]bool{0: false, distrust - time.Second: false, distrust: true} {
 		if got := trust.believes(now.Add(after)); got != want {
 			t.Errorf("believed after %v: %v", after, got)
+		}
+	}
+}
+
+// One row out of order is met again and again as long as it is there, and forgotten an hour later.
+func TestOrderComesBack(t *testing.T) {
+	now := time.Date(2024, 1, 2, 0, 0, 0, 0, time.UTC)
+	var trust trust
+	backwards := evidence(50, time.Minute)
+	slices.Reverse(backwards)
+	newListing().add(backwards, &trust, now.Add(-distrust/2))
+	newListing().add(backwards, &trust, now)
+	newListing().add(evidence(50, 2*time.Second), &trust, now.Add(distrust/2))
+	for after, want := range map[time.Duration]bool{0: false, distrust - time.Second: false, distrust: true} {
+		if got := trust.ordered(now.Add(after)); got != want {
+			t.Errorf("ordered after %v: %v", after, got)
+		}
+		if got := trust.shallow(now.Add(after)); got != want {
+			t.Errorf("not listed to its end after %v: %v", after, got)
 		}
 	}
 }

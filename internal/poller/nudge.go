@@ -122,7 +122,7 @@ func (l *lane) flood(now time.Time) int {
 		return 0
 	}
 	pages := l.unfinishedNow()
-	if !l.trust.unordered && l.endedPages > 0 {
+	if l.trust.ordered(now) && l.endedPages > 0 {
 		pages = min(pages, l.endedPages+1)
 	}
 	most := max(int(l.perSecond()*floodTime.Seconds()), pages, surveyFrom)

@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// outOfOrder is by how much the starts of two rows may be out of order before the list counts as not sorted, so that
-	// no walk stops early: a command can wait a minute for its delivery.
+	// outOfOrder is by how much the starts of two rows may be out of order before the list counts as not sorted for a while,
+	// in which no walk stops early: a command can wait a minute for its delivery.
 	outOfOrder = 2 * time.Minute
 	// astray is by how much the start of a row may be out of order before it counts against the order of lists, which
 	// orderRows of orderSpan must have shown before the rows of a run are believed to stand together, and at most one in
@@ -17,7 +17,7 @@ const (
 	orderRows   = 20
 	orderSpan   = 30 * time.Second
 	orderFaults = 20
-	// distrust is how long lists are not believed after they were wrong.
+	// distrust is how long lists are not believed after they were wrong, or out of order.
 	distrust = time.Hour
 	// trustFrom is how often a list must have shown all rows of a run before it is believed to.
 	trustFrom = 20
@@ -37,8 +37,8 @@ type trust struct {
 	wrongUntil time.Time
 	// deepUntil is until when the unfinished are listed whole, for a run of ours was found behind others' only.
 	deepUntil time.Time
-	// unordered says that lists are not sorted by the begin of runs, newest first.
-	unordered bool
+	// unorderedUntil is until when lists count as not sorted by the begin of runs, newest first.
+	unorderedUntil time.Time
 	// believed says that believes has held, so that what was seen before is believed by now.
 	believed bool
 }
@@ -51,14 +51,18 @@ func (t *trust) believes(now time.Time) bool {
 // sorted says whether lists have shown to be sorted so that the rows of a run stand together. That is enough to believe
 // them of a run that was seen before it ended, when all that goes on was listed.
 func (t *trust) sorted(now time.Time) bool {
-	return !t.unordered && !now.Before(t.wrongUntil) &&
+	return t.ordered(now) && !now.Before(t.wrongUntil) &&
 		t.rows >= orderRows && t.span >= orderSpan && t.astray*orderFaults <= t.rows
 }
 
 // shallow says that what was begun before all that is watched need not be listed.
 func (t *trust) shallow(now time.Time) bool {
-	return !t.unordered && !now.Before(t.deepUntil)
+	return t.ordered(now) && !now.Before(t.deepUntil)
 }
+
+// ordered says that no row was met lately where it does not belong. A single one of somebody else must not cost a walk through
+// everything for ever.
+func (t *trust) ordered(now time.Time) bool { return !now.Before(t.unorderedUntil) }
 
 func (t *trust) wrong(now time.Time) {
 	t.right, t.wrongUntil, t.believed = 0, now.Add(distrust), false
@@ -89,15 +93,15 @@ func (l *listing) add(page []cloudassistant.Record, t *trust, now time.Time) {
 			t.wrong(now)
 		}
 		l.runs[row.InvokeID], l.last = true, row.InvokeID
-		l.date(row, t)
+		l.date(row, t, now)
 	}
 }
 
-// date compares the start of a row with those before. That of a command that runs again and again is of its latest run,
-// and says nothing about its place.
-func (l *listing) date(row *cloudassistant.Record, t *trust) {
+// date compares the start of a row with those before. That of a command that runs again and again is of its latest run, or its
+// first, for which it may have waited long, and says nothing about its place.
+func (l *listing) date(row *cloudassistant.Record, t *trust, now time.Time) {
 	at := row.StartTime
-	if at.IsZero() || row.Repeats > 1 {
+	if at.IsZero() || isRepeated(row) {
 		return
 	}
 	if l.first.IsZero() {
@@ -107,7 +111,9 @@ func (l *listing) date(row *cloudassistant.Record, t *trust) {
 	if at.After(l.oldest.Add(astray)) {
 		t.astray++
 	}
-	t.unordered = t.unordered || at.After(l.oldest.Add(outOfOrder))
+	if at.After(l.oldest.Add(outOfOrder)) {
+		t.unorderedUntil = now.Add(distrust)
+	}
 	if at.Before(l.oldest) {
 		l.oldest = at
 	}

@@ -90,7 +90,7 @@ func (s *survey) choose() SurveyPlan {
 	now := l.poller.options.Clock.Now()
 	return choose(surveyCosts{
 		runs: l.runs, awaiting: l.awaiting, unfinished: l.unfinishedNow(), ended: l.endedPages,
-		departures: l.departures(now), ordered: !l.trust.unordered, measured: !l.swept.IsZero() && !l.outgrown(),
+		departures: l.departures(now), ordered: l.trust.ordered(now), measured: !l.swept.IsZero() && !l.outgrown(),
 		overdue: now.Sub(l.swept) >= l.sweepEvery(),
 	})
 }
@@ -200,7 +200,7 @@ func (s *survey) sweep(ctx context.Context) error {
 // othersFrom says whether a run began before a time, or is of a command that runs again and again: its place in a list is
 // that of its first run, and its start that of its latest.
 func othersFrom(r *cloudassistant.Record, at time.Time) bool {
-	return r.Repeats > 1 || !r.StartTime.IsZero() && r.StartTime.Before(at)
+	return isRepeated(r) || !r.StartTime.IsZero() && r.StartTime.Before(at)
 }
 
 // shallow says that lists need not be walked to their end, because they are sorted so that ours come first.
@@ -245,9 +245,10 @@ func (s *survey) collect(ctx context.Context) error {
 
 // ordered says that lists are sorted, as far as is known.
 func (s *survey) ordered() bool {
-	s.lane.poller.mu.Lock()
-	defer s.lane.poller.mu.Unlock()
-	return !s.lane.trust.unordered
+	p := s.lane.poller
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return s.lane.trust.ordered(p.options.Clock.Now())
 }
 
 // endedPages is how many pages of the ended are of interest, by an estimate; 0 if they were never looked through.

@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -41,8 +42,23 @@ func only(calls []call, id string) (n int) {
 }
 
 func TestSweepEndsWhereOnlyOthersAreLeft(t *testing.T) {
+	for _, repeats := range []int64{0, 1, 7} {
+		t.Run(fmt.Sprintf("schedules that ran %d times", repeats), func(t *testing.T) {
+			sweepEndsWhereOnlyOthersAreLeft(t, repeats)
+		})
+	}
+}
+
+func sweepEndsWhereOnlyOthersAreLeft(t *testing.T, repeats int64) {
 	synctest.Test(t, func(t *testing.T) {
 		c := among(t, 80, 5000)
+		c.together(func() {
+			for _, run := range c.runs[:5000] {
+				run.repeats = repeats
+			}
+		})
+		c.pass(2 * time.Minute)
+		c.took()
 		c.pass(time.Minute)
 		calls := c.took()
 		_, lists := tally(calls)

@@ -168,7 +168,7 @@ func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, beg
 			continue
 		}
 		s.ours += len(rows[id])
-		all, isWhole := rows[id], whole[id] && !s.lane.trust.unordered
+		all, isWhole := rows[id], whole[id] && l.trust.ordered(now)
 		if before := s.met[id]; before != nil {
 			all, isWhole = mergeRows(before, all), false
 		}

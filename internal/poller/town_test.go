@@ -34,10 +34,15 @@ type townRun struct {
 }
 
 func (r *townRun) record() cloudassistant.Record {
-	return cloudassistant.Record{
+	record := cloudassistant.Record{
 		InvokeID: r.id, InstanceID: "i-" + r.id, CommandID: "c-" + r.id, StartTime: r.started, Repeats: r.repeats,
 		InvocationStatus: r.status, InvokeRecordStatus: r.recordStatus(),
 	}
+	if r.status == cloudassistant.StatusScheduled && r.repeats == 0 {
+		// It has not run yet.
+		record.StartTime = time.Time{}
+	}
+	return record
 }
 
 func (r *townRun) recordStatus() cloudassistant.InvokeRecordStatus {
