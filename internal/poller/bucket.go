@@ -69,13 +69,21 @@ type ticket struct {
 	at time.Time
 }
 
+// newBucket has one token, from which it fills up: whoever asked before a restart may have had all others of this minute.
 func newBucket(c clock.WithTicker, jitter func() float64, qps float64, burst int) *bucket {
 	full := rate.Limit(qps)
-	return &bucket{
-		clock: c, jitter: jitter, full: full, burst: burst,
-		limiter: rate.NewLimiter(full, burst), base: full, level: full, since: c.Now(),
+	b := &bucket{
+		clock: c, jitter: jitter, full: full, burst: burst, base: full, level: full, since: c.Now(),
 		turn: make(chan struct{}, 1), moved: make(chan struct{}),
 	}
+	b.empty(b.since)
+	return b
+}
+
+// empty leaves one token at a time. The others must be earned after it.
+func (b *bucket) empty(at time.Time) {
+	b.limiter = rate.NewLimiter(b.base, b.burst)
+	b.limiter.AllowN(at, b.burst-1)
 }
 
 // take waits for the right to make one call. It returns errPaused if the bucket rests or comes to rest while
@@ -162,10 +170,9 @@ func (b *bucket) pause(err *cloudassistant.Error, made time.Time) {
 	b.resuming = true
 	b.probe = nil
 	b.pauses++
-	// One token is there at the end of the pause, for the probe. The rest must be earned after it: a full
-	// bucket would be the very stampede that the pause is to prevent.
-	b.limiter = rate.NewLimiter(b.base, b.burst)
-	b.limiter.AllowN(b.until, b.burst-1)
+	// One token is there at the end of the pause, for the probe. A full bucket would be the very stampede that the pause is
+	// to prevent.
+	b.empty(b.until)
 	since := now
 	if b.throttled != nil {
 		since = b.throttled.Since

@@ -14,8 +14,29 @@ import (
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
 )
 
+// testBucket is a full one.
 func testBucket(qps float64, burst int) *bucket {
-	return newBucket(clock.RealClock{}, func() float64 { return 0 }, qps, burst)
+	b := newBucket(clock.RealClock{}, func() float64 { return 0 }, qps, burst)
+	b.fill()
+	return b
+}
+
+// fill is what time does to a bucket that nobody takes from.
+func (b *bucket) fill() { b.limiter = rate.NewLimiter(b.full, b.burst) }
+
+// Nobody knows what was asked before a restart, or by the leader before.
+func TestABucketBeginsWithOneToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBucket(clock.RealClock{}, func() float64 { return 0 }, 2, 10)
+		mustTake(t, b)
+		for range 3 {
+			got := take(t.Context(), b)
+			rest(b, 500*time.Millisecond)
+			if got.err != nil || got.after != 500*time.Millisecond {
+				t.Errorf("one of the next calls is made after %v: %+v", got.after, *got)
+			}
+		}
+	})
 }
 
 // taking is a take under way.

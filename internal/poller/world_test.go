@@ -97,7 +97,16 @@ func idleWorld(options Options, respond func(call) reply) *world {
 		options.Notify = w.note
 	}
 	w.poller = New(w, options)
+	w.poller.buckets[bucketKey{account: "of " + alice.Secret, regionID: region}] = w.fullBucket()
 	return w
+}
+
+// fullBucket is one that was there for a while.
+func (w *world) fullBucket() *sharedBucket {
+	o := w.poller.options
+	b := newBucket(o.Clock, o.Jitter, o.QPS, o.Burst)
+	b.fill()
+	return &sharedBucket{bucket: b}
 }
 
 func (w *world) start() {
