@@ -50,6 +50,7 @@ func TestSweepEndsWhereOnlyOthersAreLeft(t *testing.T) {
 }
 
 func sweepEndsWhereOnlyOthersAreLeft(t *testing.T, repeats int64) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		c := among(t, 80, 5000)
 		c.together(func() {
