@@ -143,6 +143,58 @@ func TestTheEngineIsToldOfWhatWasJudged(t *testing.T) {
 	}
 }
 
+// The delivery of an output is no end, and waits ten seconds after one to be written. What is known of it is kept until then.
+func TestWhatWaitsToBeWrittenIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	result := &v1alpha1.InvocationResult{}
+	result.Namespace, result.Name, result.UID = "ops", "delivers", "uid-1"
+	result.Spec.RegionID, result.Spec.InvokeID = "cn-hangzhou", "t-1"
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	clock := clocktesting.NewFakeClock(now)
+	zero := int64(0)
+	delivering := func(status string) poller.Snapshot {
+		return poller.Snapshot{UnchangedSince: clock.Now(), Live: &cloudassistant.Answer{
+			StartedAt: clock.Now(), EndedAt: clock.Now(), Complete: true, Records: []cloudassistant.Record{{
+				InvokeID: "t-1", InstanceID: "i-1", StartTime: now.Add(-time.Hour), FinishedTime: now.Add(-time.Minute), ExitCode: &zero,
+				InvocationStatus: cloudassistant.StatusSuccess, InvokeRecordStatus: cloudassistant.RecordFinished,
+				OSSOutput: cloudassistant.OSSOutput{Delivery: "oss://b/p", Status: status},
+			}},
+		}}
+	}
+	api, engine := storing(t, result), &knowing{Snapshot: delivering("InProgress")}
+	r := &InvocationResultReconciler{Client: api, Reader: api, Engine: engine, Recorder: silence{}, Clock: clock}
+	request := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "ops", Name: "delivers"}}
+	reconcile := func() (wait time.Duration, delivered string) {
+		got, err := r.Reconcile(t.Context(), request)
+		if err == nil {
+			err = api.Get(t.Context(), request.NamespacedName, result)
+		}
+		if err != nil || len(result.Status.Instances) != 1 || result.Status.Instances[0].OSSOutput == nil {
+			t.Fatalf("%v: %+v", err, result.Status)
+		}
+		return got.RequeueAfter, string(result.Status.Instances[0].OSSOutput.Status)
+	}
+
+	reconcile()
+	stays := engine.watches[len(engine.watches)-1]
+	if engine.forgot > 0 || !stays.Judged.Equal(now) {
+		t.Errorf("while the output is delivered the engine is told %+v, and to forget %d times", stays, engine.forgot)
+	}
+	clock.Step(5 * time.Second)
+	engine.Snapshot = delivering("Finished")
+	wait, delivered := reconcile()
+	if engine.forgot > 0 || delivered != "InProgress" || wait != 5*time.Second {
+		t.Errorf("too soon after the end: %s is written, the rest in %v, and the engine was told to forget %d times", delivered, wait, engine.forgot)
+	}
+	if leaves := engine.watches[len(engine.watches)-1]; !leaves.Judged.IsZero() {
+		t.Errorf("an owner who is about to leave is asked for: %+v", leaves)
+	}
+	clock.Step(5 * time.Second)
+	if _, delivered := reconcile(); engine.forgot != 1 || delivered != "Finished" {
+		t.Errorf("then %s is written, and the engine was told to forget %d times", delivered, engine.forgot)
+	}
+}
+
 // storing is an API server that has one object.
 func storing(t *testing.T, result *v1alpha1.InvocationResult) client.WithWatch {
 	t.Helper()
@@ -167,6 +219,7 @@ func TestChangesNeedAQueueWithPriorities(t *testing.T) {
 type knowing struct {
 	poller.Snapshot
 	watches []poller.Watch
+	forgot  int
 }
 
 func (k *knowing) Watch(_ poller.Owner, watch poller.Watch) poller.Snapshot {
@@ -174,4 +227,4 @@ func (k *knowing) Watch(_ poller.Owner, watch poller.Watch) poller.Snapshot {
 	return k.Snapshot
 }
 
-func (*knowing) Forget(poller.Owner) {}
+func (k *knowing) Forget(poller.Owner) { k.forgot++ }

@@ -164,12 +164,15 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 	}
 
 	wait := output.Requeue
+	finished := output.Finished && !unanswered && !memory.owed
 	switch {
 	case projection.Equal(&result.Status, &output.Status):
 		r.observer().Skipped(SkipUnchanged)
 	case memory.paces(result, output, now):
 		r.observer().Skipped(SkipPaced)
 		wait = earliest(wait, memory.mayWriteAt())
+		// What is to be written then has to be known then.
+		finished = false
 	default:
 		if err := r.write(ctx, result, output, memory); err != nil {
 			return time.Time{}, err
@@ -177,11 +180,14 @@ func (r *InvocationResultReconciler) reconcile(ctx context.Context, request ctrl
 		memory.writtenAt = now
 	}
 
-	memory.demand = demand{answerFrom: output.AnswerFrom, leastInterval: output.LeastInterval, judged: answeredAt(seen)}
+	memory.demand = demand{answerFrom: output.AnswerFrom, leastInterval: output.LeastInterval}
+	if !output.Finished {
+		memory.demand.judged = answeredAt(seen)
+	}
 	if memory.owed && output.Finished {
 		memory.demand.leastInterval = projection.SlowInterval
 	}
-	newest := r.declare(request, result, memory, seen, output.Finished && !unanswered && !memory.owed)
+	newest := r.declare(request, result, memory, seen, finished)
 	if keepErr != nil {
 		return time.Time{}, keepErr
 	}

@@ -14,7 +14,7 @@ type demand struct {
 	answerFrom time.Time
 	// leastInterval overrides shorter intervals of the spec.
 	leastInterval time.Duration
-	// judged is when the answer that it was made of was begun; zero if there was none.
+	// judged is when the answer that it was made of was begun; zero if there was none, or no other is of interest.
 	judged time.Time
 }
 

@@ -124,6 +124,9 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 		case l.survey != nil && l.survey.mayTellOf(next, now):
 			next.leftUntil = now.Add(l.roundEstimate())
 			l.plan(next)
+		case l.survey != nil && l.survey.goesBefore(next, now):
+			next.leftUntil = now.Add(l.besideSurvey())
+			l.plan(next)
 		default:
 			nudged := next.in == &l.nudged
 			next.in.take(next)
@@ -137,9 +140,6 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 func (l *lane) nextDue(now time.Time) (q *question, due time.Time, found bool) {
 	if l.attempts-l.nudgedAttempts < l.poller.options.Concurrency {
 		q = l.queue.next(now)
-		if q != nil && l.survey != nil && l.survey.goesBefore(q, now) {
-			q = nil
-		}
 	}
 	if nudged := l.nextNudged(now); nudged != nil && (q == nil || nudged.due.Before(q.due)) {
 		q = nudged

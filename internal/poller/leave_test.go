@@ -68,6 +68,31 @@ func TestWhatWasJudgedBeforeTheEndIsNoReasonToAsk(t *testing.T) {
 	})
 }
 
+// A second answer that says the same as the first, as one who has judged that had demanded, is announced as well. Its owner is
+// about to leave then.
+func TestADemandedSecondAnswerIsJudgedBeforeTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Options{}, func(asked call) reply { return rows(asked.query, cloudassistant.StatusSuccess) })
+		watch := about("t-1")
+		w.poller.Watch("a", watch)
+		synctest.Wait()
+		watch.Judged = w.poller.Watch("a", watch).Live.StartedAt
+		watch.AnswerFrom = watch.Judged.Add(5 * time.Second)
+		w.poller.Watch("a", watch)
+		w.pass(5 * time.Second)
+		expectNews(t, w, "a", 2)
+		w.took()
+		w.pass(leaveTaking / 2)
+		expectCalls(t, w.took(), 0)
+		watch.Judged = watch.AnswerFrom
+		w.poller.Watch("a", watch)
+		w.pass(10 * time.Second)
+		if calls := w.took(); len(calls) == 0 || len(calls) > 5 {
+			t.Errorf("once it is judged, the run is asked about %d times in ten seconds", len(calls))
+		}
+	})
+}
+
 // delivering replies that a run has ended whose output is on its way.
 func delivering(asked call, status string) reply {
 	r := rows(asked.query, cloudassistant.StatusSuccess)

@@ -56,8 +56,8 @@ type interest struct {
 	// demand is Watch.AnswerFrom, and owed since when its answer is due for the sake of OverdueAt.
 	demand time.Time
 	owed   time.Time
-	// judged is Watch.Judged.
-	judged time.Time
+	// judged is Watch.Judged, and announced when the newest answer was begun of which the owner was told.
+	judged, announced time.Time
 	// demandFailed says that the failure of an attempt to meet the demand has been announced.
 	demandFailed bool
 	// shownTrouble says that the owner was last shown a failure that was somebody else's, the
@@ -235,13 +235,13 @@ func (q *question) uncoveredAt() time.Time {
 
 // leaveUntil is until when a run is not asked about because it has ended and all is known of it; zero otherwise. Its owners are
 // about to leave, or to demand another answer: the ends of thousands take a while to be written. Not so an owner who has judged
-// this end, and is still here.
+// all that it was told of this end, and is still here.
 func (q *question) leaveUntil() time.Time {
 	if q.key.invokeID == "" || q.live == nil || !q.live.Complete || !hasEnded(q.live.Records) {
 		return time.Time{}
 	}
 	for _, i := range q.interests {
-		if !i.judged.Before(q.unchangedSince) {
+		if !i.judged.Before(later(q.unchangedSince, i.announced)) {
 			return time.Time{}
 		}
 	}

@@ -15,6 +15,7 @@ func (q *question) answeredLive(answer *cloudassistant.Answer, differs, moved bo
 	for _, i := range q.interests {
 		if news || i.shownTrouble || i.unmet(before) && !i.unmet(answer) {
 			owners = append(owners, i.owner)
+			i.announced = answer.StartedAt
 		}
 		i.shownTrouble = false
 	}

@@ -28,6 +28,8 @@ type survey struct {
 	// pages is the number of those asked for, and bytes what they came to.
 	pages int
 	bytes int64
+	// besideFrom is when the next question may be asked beside it. The Poller's lock guards it.
+	besideFrom time.Time
 	// rested is for how long the bucket has kept it from going on.
 	rested time.Duration
 	// moved is when it last got on. The Poller's lock guards it.
@@ -316,14 +318,14 @@ func (s *survey) askForTheRest() {
 	}
 	most := max(spare, l.endedPages/2)
 	if s.plan != SurveyDiscover {
-		// The next one will be like it, but everything is walked through only once.
+		// The next one will be like it, but everything is walked through only for those of whom nothing is known.
 		most = max(most, s.pages)
 	}
 	if len(rest) > most {
 		most = spare
 	}
 	for n, q := range rest {
-		if n < most {
+		if n < most || q.awaits && len(rest) <= s.pages {
 			q.sought, q.behind = true, s.short
 			q.await(false)
 		} else if q.surveyed() {

@@ -261,12 +261,16 @@ func TestRunThatIsJustAskedAboutIsNotMissed(t *testing.T) {
 func TestFewAreAskedAboutWhereManyAreMissed(t *testing.T) {
 	for _, test := range []struct {
 		plan        SurveyPlan
+		unknown     bool
 		pages, want int
 	}{
-		{SurveySweep, 10, singlesAtOnce},
-		{SurveySweep, 199, singlesAtOnce},
-		{SurveySweep, 200, 200},
-		{SurveyDiscover, 200, singlesAtOnce},
+		{SurveySweep, false, 10, singlesAtOnce},
+		{SurveySweep, false, 199, singlesAtOnce},
+		{SurveySweep, false, 200, 200},
+		{SurveyDiscover, false, 200, singlesAtOnce},
+		// For those of whom nothing is known there would be another discovery.
+		{SurveyDiscover, true, 200, 200},
+		{SurveyDiscover, true, 199, singlesAtOnce},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c := surveyedTown(t)
@@ -276,6 +280,7 @@ func TestFewAreAskedAboutWhereManyAreMissed(t *testing.T) {
 			s := &survey{lane: l, plan: test.plan, pages: test.pages, sought: map[*question]bool{}}
 			for _, q := range l.questions {
 				s.sought[q] = true
+				q.await(test.unknown)
 			}
 			l.poller.mu.Unlock()
 			s.askForTheRest()

@@ -104,14 +104,19 @@ func TestAPauseIsNotPartOfWhatASurveyTakes(t *testing.T) {
 			}
 		})
 		c.pass(10 * time.Minute)
-		if !held {
+		l := c.lane()
+		stuck := l.survey
+		if !held || stuck == nil {
 			t.Fatal("no survey was held up")
 		}
 		for range 60 {
 			c.pass(time.Second)
-			if took := c.lane().took; took > time.Minute {
+			if took := l.took; took > time.Minute {
 				t.Fatalf("a survey took %v", took)
 			}
+		}
+		if l.survey == stuck {
+			t.Error("it never ended")
 		}
 	})
 }
@@ -130,32 +135,18 @@ func TestHowLongASurveyMayBeWaitedForIsBounded(t *testing.T) {
 	})
 }
 
-// Runs that are due by themselves while a survey goes on are asked about one after the other: at once, they would take most of
-// the rate from what tells of all.
+// Runs that are due by themselves while a survey goes on have a quarter of the rate: at once, they would take most of it from
+// what tells of all. Who demands an answer does not wait behind them.
 func TestASurveyGoesBeforeThoseWhoAreDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := surveyedTown(t)
-		var singles, now, most int
 		c.together(func() {
 			c.world.respond = func(asked call) reply {
 				r := c.respond(asked)
-				r.takes = time.Second
 				if asked.query.InvokeID == "" {
 					r.takes = 10 * time.Second
 				}
 				return r
-			}
-			c.before = func(asked call) {
-				if asked.query.InvokeID != "" {
-					singles++
-					now++
-					most = max(most, now)
-				}
-			}
-			c.after = func(asked call) {
-				if asked.query.InvokeID != "" {
-					now--
-				}
 			}
 		})
 		c.pass(15 * time.Second)
@@ -169,12 +160,20 @@ func TestASurveyGoesBeforeThoseWhoAreDue(t *testing.T) {
 				l.plan(q)
 			}
 		})
+		c.took()
+		c.pass(time.Second)
+		watch := about("t-199")
+		watch.AnswerFrom = c.clock.Now()
+		c.poller.Watch("t-199", watch)
+		c.pass(time.Second)
+		if asked := only(c.took(), "t-199"); asked != 1 {
+			t.Errorf("who demands an answer was asked about %d times in a second", asked)
+		}
 		c.pass(20 * time.Second)
-		c.together(func() {
-			if most != 1 || singles < 2 {
-				t.Errorf("%d runs were asked about, %d at once; want some, one at a time", singles, most)
-			}
-		})
+		// The rate is of 5 calls a second.
+		if singles, _ := tally(c.took()); singles < 23 || singles > 26 {
+			t.Errorf("%d runs were asked about in 20 seconds, want 25", singles)
+		}
 	})
 }
 

@@ -114,10 +114,22 @@ func (s *survey) mayTellOf(q *question, now time.Time) bool {
 	return s.moves(now) && q.covered() && s.began.Before(q.uncoveredAt().Add(s.lane.roundEstimate()))
 }
 
-// goesBefore says whether a question that is due by its schedule alone waits until another has been answered: one at a time
-// is asked beside a survey that gets on. Each call of the survey tells of many, and what is left of the rate is shared.
+// goesBefore says whether a question that is due by its schedule alone waits: beside a survey that gets on, such questions have
+// singlesShare of the rate. Each call of the survey tells of many.
 func (s *survey) goesBefore(q *question, now time.Time) bool {
-	return s.moves(now) && q.covered() && s.lane.attempts > s.lane.nudgedAttempts
+	if !s.moves(now) || !q.covered() {
+		return false
+	}
+	if now.Before(s.besideFrom) {
+		return true
+	}
+	s.besideFrom = now.Add(s.lane.besideSurvey())
+	return false
+}
+
+// besideSurvey is the time from one question that is asked beside a survey to the next.
+func (l *lane) besideSurvey() time.Duration {
+	return time.Duration(float64(time.Second) / (singlesShare * l.perSecond()))
 }
 
 // notice is what an owner is told: that there is news, and whether it is the end of the run.
