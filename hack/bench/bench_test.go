@@ -242,3 +242,31 @@ func TestTheReportComparesWithTheFirst(t *testing.T) {
 		}
 	}
 }
+
+func TestOursMustBringEveryRunToItsRightEnd(t *testing.T) {
+	for _, who := range contestants {
+		good := Result{Case: "100/300", Contestant: who.title, Runs: 100, Completed: 100}
+		missing, wrong := good, good
+		missing.Completed, wrong.Wrong = 98, 3
+		if err := verdict([]Result{good, good}); err != nil {
+			t.Errorf("all is well, and the bench fails: %v", err)
+		}
+		for told, bad := range map[string]Result{
+			who.title + " on 100/300 (2 not completed, 0 wrong)": missing,
+			who.title + " on 100/300 (0 not completed, 3 wrong)": wrong,
+		} {
+			err := verdict([]Result{bad, good})
+			switch {
+			case who.name == "naive" && err != nil:
+				t.Errorf("the bench fails because of the naive one: %v", err)
+			case who.name != "naive" && (err == nil || !strings.Contains(err.Error(), told)):
+				t.Errorf("the bench fails with %v, want %s", err, told)
+			}
+		}
+	}
+	several := []Result{{Case: "1/2", Contestant: "ours", Runs: 1}, {Case: "3/4", Contestant: "ours", Runs: 3, Completed: 3, Wrong: 1}}
+	if err := verdict(several); err == nil || strings.Contains(err.Error(), "\n") ||
+		!strings.Contains(err.Error(), "1/2 (1 not") || !strings.Contains(err.Error(), "3/4 (0 not") {
+		t.Errorf("of two cases is said %v, want both in one line", err)
+	}
+}

@@ -100,7 +100,7 @@ func bench(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	return nil
+	return verdict(all)
 }
 
 // sideBySide measures one contestant after the other: two at a time would share the processors.

@@ -58,6 +58,21 @@ func report(to io.Writer, results []Result) error {
 	return err
 }
 
+// verdict is an error if one of ours missed an end or told a wrong one, which a figure in a table does not say loudly
+// enough. What becomes of the naive one is a finding.
+func verdict(results []Result) error {
+	var failures []string
+	for _, r := range results {
+		if missed := r.Runs - r.Completed; r.Contestant != theNaive && (missed > 0 || r.Wrong > 0) {
+			failures = append(failures, fmt.Sprintf("%s on %s (%d not completed, %d wrong)", r.Contestant, r.Case, missed, r.Wrong))
+		}
+	}
+	if len(failures) == 0 {
+		return nil
+	}
+	return fmt.Errorf("not every run was brought to its right end by %s", strings.Join(failures, "; "))
+}
+
 func quotaOf(name string) string {
 	_, quota, _ := strings.Cut(name, "/")
 	return quota
