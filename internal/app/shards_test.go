@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	"sigs.k8s.io/yaml"
+
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/api/v1alpha1"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/emulator"
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/testenv"
@@ -79,6 +82,38 @@ func TestTheOverlayForShards(t *testing.T) {
 		if !strings.Contains(built.Stdout, want) {
 			t.Errorf("the overlay lacks %q", want)
 		}
+	}
+	divideTheRate(t, built.Stdout)
+}
+
+// divideTheRate holds the operators of manifests to rates that add up to the default one: the quota is that of one account,
+// whoever asks.
+func divideTheRate(t *testing.T, manifests string) {
+	t.Helper()
+	whole, err := parse(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shards := 0
+	for manifest := range strings.SplitSeq(manifests, "\n---\n") {
+		var operator appsv1.Deployment
+		if err := yaml.Unmarshal([]byte(manifest), &operator); err != nil {
+			t.Fatal(err)
+		}
+		if operator.Kind != "Deployment" {
+			continue
+		}
+		shards++
+		half, err := parse(t, operator.Spec.Template.Spec.Containers[0].Args...)
+		if err != nil {
+			t.Errorf("%s: %v", operator.Name, err)
+		}
+		if half.APIQPS != whole.APIQPS/2 || half.APIBurst != whole.APIBurst/2 {
+			t.Errorf("%s may ask %v times a second, %d at once; want half of %v and %d", operator.Name, half.APIQPS, half.APIBurst, whole.APIQPS, whole.APIBurst)
+		}
+	}
+	if shards != 2 {
+		t.Errorf("%d operators share the rate, want 2", shards)
 	}
 }
 
