@@ -11,16 +11,20 @@ import (
 )
 
 func TestJudge(t *testing.T) {
-	steady, growing := make([]figure, 30), make([]figure, 30)
+	steady, growing, leaking := make([]figure, 30), make([]figure, 30), make([]figure, 30)
 	for n := range steady {
 		steady[n] = figure{memory: 100 + float64(n%5), goroutines: 50}
 		growing[n] = figure{memory: 100 + 10*float64(n), goroutines: 50}
+		leaking[n] = figure{memory: 100, goroutines: 50 + 2*float64(n)}
 	}
 	if err := judge(steady, 0.15); err != nil {
 		t.Errorf("what is steady is judged: %v", err)
 	}
 	if err := judge(growing, 0.15); err == nil || !strings.Contains(err.Error(), "memory grew") || strings.Contains(err.Error(), "goroutines") {
 		t.Errorf("memory that grows is judged: %v", err)
+	}
+	if err := judge(leaking, 0.15); err == nil || !strings.Contains(err.Error(), "goroutines grew") || strings.Contains(err.Error(), "memory") {
+		t.Errorf("goroutines that grow are judged: %v", err)
 	}
 	if err := judge(steady[:5], 0.15); err == nil {
 		t.Error("five samples are judged")
