@@ -69,6 +69,10 @@ func TestWhatAWriteTells(t *testing.T) {
 			before: running(nil), after: ended(v1alpha1.ReasonTimedOut, nil),
 			want: Write{Kind: WriteEnd, Completed: []string{v1alpha1.ReasonTimedOut}},
 		},
+		"records lost to retention": {
+			before: running(nil), after: ended(v1alpha1.ReasonRecordsExpired, nil),
+			want: Write{Kind: WriteEnd, Completed: []string{v1alpha1.ReasonRecordsExpired}},
+		},
 		"late news that heal it": {
 			before: ended(v1alpha1.ReasonTimedOut, nil), after: ended(v1alpha1.ReasonSucceeded, endedAt(55)),
 			want: Write{Kind: WriteEnd, Completed: []string{v1alpha1.ReasonSucceeded}, Detected: true, Lag: 5 * time.Second},

@@ -297,20 +297,24 @@ func TestWritesAreCounted(t *testing.T) {
 	o := newOperator(t)
 	o.Wrote("ops", controller.Write{Kind: controller.WriteEnd, Completed: []string{v1alpha1.ReasonSucceeded}, Detected: true, Lag: 4 * time.Second, TruncatedBytes: 7})
 	o.Wrote("ops", controller.Write{Kind: controller.WriteProgress, TruncatedBytes: 3})
+	for range 2 {
+		o.Wrote("lost", controller.Write{Kind: controller.WriteEnd, Completed: []string{v1alpha1.ReasonRecordsExpired}})
+	}
 	o.Skipped(controller.SkipPaced)
 	o.Deleted()
 	series := o.scrape(t)
 	for name, want := range map[string]float64{
-		"runs_completed_total{namespace=ops,reason=Succeeded}": 1,
-		"status_writes_total{kind=end}":                        1,
-		"status_writes_total{kind=transition}":                 0,
-		"status_writes_total{kind=progress}":                   1,
-		"status_writes_skipped_total{reason=paced}":            1,
-		"status_writes_skipped_total{reason=unchanged}":        0,
-		"detection_lag_seconds{} sum":                          4,
-		"detection_lag_seconds{} count":                        1,
-		"output_truncated_bytes_total{}":                       10,
-		"results_deleted_total{}":                              1,
+		"runs_completed_total{namespace=ops,reason=Succeeded}":       1,
+		"runs_completed_total{namespace=lost,reason=RecordsExpired}": 2,
+		"status_writes_total{kind=end}":                              3,
+		"status_writes_total{kind=transition}":                       0,
+		"status_writes_total{kind=progress}":                         1,
+		"status_writes_skipped_total{reason=paced}":                  1,
+		"status_writes_skipped_total{reason=unchanged}":              0,
+		"detection_lag_seconds{} sum":                                4,
+		"detection_lag_seconds{} count":                              1,
+		"output_truncated_bytes_total{}":                             10,
+		"results_deleted_total{}":                                    1,
 	} {
 		expect(t, series, "cloudassistant_"+name, want)
 	}
