@@ -172,7 +172,7 @@ func TestWhatWaitsToBeWrittenIsNotForgotten(t *testing.T) {
 		if err != nil || len(result.Status.Instances) != 1 || result.Status.Instances[0].OSSOutput == nil {
 			t.Fatalf("%v: %+v", err, result.Status)
 		}
-		return got.RequeueAfter, string(result.Status.Instances[0].OSSOutput.Status)
+		return got.RequeueAfter, result.Status.Instances[0].OSSOutput.Status
 	}
 
 	reconcile()
