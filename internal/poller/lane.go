@@ -125,9 +125,12 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 			next.leftUntil = now.Add(l.roundEstimate())
 			l.plan(next)
 		case l.survey != nil && l.survey.goesBefore(next, now):
-			next.leftUntil = now.Add(l.besideSurvey())
+			next.leftUntil = l.survey.besideFrom
 			l.plan(next)
 		default:
+			if l.survey != nil {
+				l.survey.gaveWay(next, now)
+			}
 			nudged := next.in == &l.nudged
 			next.in.take(next)
 			l.start(ctx, next, nudged)

@@ -28,7 +28,7 @@ type survey struct {
 	// pages is the number of those asked for, and bytes what they came to.
 	pages int
 	bytes int64
-	// besideFrom is when the next question may be asked beside it. The Poller's lock guards it.
+	// besideFrom is when the next question that is due by its schedule alone may be asked. The Poller's lock guards it.
 	besideFrom time.Time
 	// rested is for how long the bucket has kept it from going on.
 	rested time.Duration

@@ -117,19 +117,14 @@ func (s *survey) mayTellOf(q *question, now time.Time) bool {
 // goesBefore says whether a question that is due by its schedule alone waits: beside a survey that gets on, such questions have
 // singlesShare of the rate. Each call of the survey tells of many.
 func (s *survey) goesBefore(q *question, now time.Time) bool {
-	if !s.moves(now) || !q.covered() {
-		return false
-	}
-	if now.Before(s.besideFrom) {
-		return true
-	}
-	s.besideFrom = now.Add(s.lane.besideSurvey())
-	return false
+	return s.moves(now) && now.Before(s.besideFrom) && q.covered()
 }
 
-// besideSurvey is the time from one question that is asked beside a survey to the next.
-func (l *lane) besideSurvey() time.Duration {
-	return time.Duration(float64(time.Second) / (singlesShare * l.perSecond()))
+// gaveWay takes in that a question is asked beside the survey.
+func (s *survey) gaveWay(q *question, now time.Time) {
+	if q.covered() {
+		s.besideFrom = now.Add(time.Duration(float64(time.Second) / (singlesShare * s.lane.perSecond())))
+	}
 }
 
 // notice is what an owner is told: that there is news, and whether it is the end of the run.
