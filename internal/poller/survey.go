@@ -104,7 +104,7 @@ func (s *survey) discover(ctx context.Context) error {
 	began := l.poller.options.Clock.Now()
 	purse := purse{waste: max(4, s.runs/surveyPays)}
 	horizon := s.horizon()
-	going, gone, through := 0, 0, false
+	going, gone, ours, through := 0, 0, 0, false
 	_, whole, err := s.walk(ctx, everything, func(page []cloudassistant.Record, seen seen) bool {
 		for i := range page {
 			switch page[i].InvokeRecordStatus {
@@ -116,7 +116,9 @@ func (s *survey) discover(ctx context.Context) error {
 		}
 		purse.pages++
 		purse.found += seen.met / surveyPays
-		through = olderThan(page, horizon)
+		// How old those are of whom nothing is known is guessed only.
+		through = olderThan(page, horizon) && s.ours == ours
+		ours = s.ours
 		return !purse.empty() && !through
 	})
 	if err != nil {
