@@ -57,8 +57,10 @@ func Scheme() *runtime.Scheme {
 	return scheme
 }
 
-// Run runs the operator against the cluster until ctx ends.
+// Run runs the operator against the cluster until ctx ends. It has the garbage collector of the process run more often than by
+// default, unless GOGC is set.
 func Run(ctx context.Context, cluster *rest.Config, options Options) error {
+	spareMemory()
 	cluster = rest.CopyConfig(cluster)
 	cluster.UserAgent = name + "/" + Version
 	// The API server's priority and fairness protects it better than a limit here.
