@@ -1,6 +1,7 @@
 package poller
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -31,11 +32,15 @@ type townRun struct {
 	started time.Time
 	status  cloudassistant.InvocationStatus
 	repeats int64
+	// command is one of its own unless given.
+	command string
 }
+
+func (r *townRun) commandID() string { return cmp.Or(r.command, "c-"+r.id) }
 
 func (r *townRun) record() cloudassistant.Record {
 	record := cloudassistant.Record{
-		InvokeID: r.id, InstanceID: "i-" + r.id, CommandID: "c-" + r.id, StartTime: r.started, Repeats: r.repeats,
+		InvokeID: r.id, InstanceID: "i-" + r.id, CommandID: r.commandID(), StartTime: r.started, Repeats: r.repeats,
 		InvocationStatus: r.status, InvokeRecordStatus: r.recordStatus(),
 	}
 	if r.status == cloudassistant.StatusScheduled && r.repeats == 0 {
@@ -127,7 +132,7 @@ func (c *town) respond(asked call) reply {
 	skip, _ := strconv.Atoi(asked.paging.NextToken)
 	r, next := reply{bytes: c.bytes}, skip+asked.paging.MaxResults
 	for _, run := range c.newestFirst() {
-		if q.InvokeRecordStatus != "" && q.InvokeRecordStatus != run.recordStatus() || q.CommandID != "" && q.CommandID != "c-"+run.id {
+		if q.InvokeRecordStatus != "" && q.InvokeRecordStatus != run.recordStatus() || q.CommandID != "" && q.CommandID != run.commandID() {
 			continue
 		}
 		switch {

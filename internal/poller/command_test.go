@@ -1,0 +1,60 @@
+package poller
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
+)
+
+// collected is how a town of 200 runs, among five times as many of others that have ended, is asked about the ends of a
+// quarter of them: the pages of the ended, by the command that they are of. The runs are of so many commands in turn.
+func collected(t *testing.T, commands int) (pages map[string]int) {
+	t.Helper()
+	c := newTown(t, Options{}, 0)
+	c.settle(200, time.Second)
+	c.together(func() {
+		for n, run := range c.runs {
+			run.command = fmt.Sprintf("c-ours-%d", n%commands)
+			for other := range 5 {
+				id := fmt.Sprintf("%s-%d", run.id, other)
+				c.others = append(c.others, &townRun{id: id, status: cloudassistant.StatusSuccess, started: run.started})
+			}
+		}
+	})
+	c.watchAll(c.runs)
+	c.pass(5 * time.Minute)
+	c.together(func() { c.ends(0, 50) }) // by which lists prove right
+	c.conclude(time.Minute)
+	c.took()
+	c.together(func() { c.ends(100, 150) })
+	if known := c.conclude(time.Minute); known != 50 {
+		t.Errorf("%d of 50 ends are known", known)
+	}
+	calls := slices.DeleteFunc(c.took(), func(asked call) bool { return asked.query.InvokeRecordStatus != cloudassistant.RecordFinished })
+	pages = map[string]int{}
+	for _, asked := range calls {
+		pages[asked.query.CommandID]++
+	}
+	return pages
+}
+
+// Whoever is sought among the ended is looked for among the runs of its command alone, where it is that of all: others have
+// run much else. Where it is not, the list of it would lack some.
+func TestRunsOfOneCommandAreCollectedByIt(t *testing.T) {
+	for commands, by := range map[int]string{1: "c-ours-0", 2: "", 200: ""} {
+		synctest.Test(t, func(t *testing.T) {
+			pages := collected(t, commands)
+			if len(pages) != 1 || pages[by] == 0 {
+				t.Errorf("of %d commands: pages of the ended by command are %v, want those of %q only", commands, pages, by)
+			}
+			// Hundred of ours have ended by then, on two pages. Among those of others they are on 22.
+			if commands == 1 && pages[by] > 3 || commands > 1 && pages[by] < 10 {
+				t.Errorf("of %d commands: %v pages of the ended, want 3 at most by command, and at least 10 without", commands, pages)
+			}
+		})
+	}
+}
