@@ -299,50 +299,6 @@ func TestFewAreAskedAboutWhereManyAreMissed(t *testing.T) {
 	}
 }
 
-// Of those who are asked about by themselves after a survey, a tenant of few is not behind all of a tenant of many.
-func TestTenantsTakeTurnsAfterASurvey(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newTown(t, Options{}, 0)
-		c.settle(200, time.Second)
-		few := c.runs[:3]
-		c.atOnce(func(p *Poller) {
-			for n, run := range c.runs {
-				watch := about(run.id)
-				watch.Tenant = "many"
-				if n < len(few) {
-					watch.Tenant = "few"
-				}
-				p.watch(Owner(run.id), watch)
-			}
-		})
-		c.pass(5 * time.Minute)
-		c.script(func(call) reply { return reply{hangs: true} })
-		l := c.lane()
-		s := &survey{lane: l, plan: SurveySweep, sought: map[*question]bool{}}
-		c.atOnce(func(*Poller) {
-			for _, q := range l.questions {
-				s.sought[q] = true
-				q.missedAt = c.clock.Now()
-				if q.tenant == "few" {
-					q.missedAt = q.missedAt.Add(time.Minute)
-				}
-			}
-		})
-		s.askForTheRest()
-		asked := map[string]int{}
-		c.atOnce(func(*Poller) {
-			for _, q := range l.questions {
-				if q.sought {
-					asked[q.tenant]++
-				}
-			}
-		})
-		if asked["few"] != len(few) || asked["many"] != singlesAtOnce-len(few) {
-			t.Errorf("asked about are %v, want all 3 of the few", asked)
-		}
-	})
-}
-
 func TestDiscoveryMeasuresBothLists(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newTown(t, Options{}, 0)
