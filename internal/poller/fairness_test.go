@@ -24,7 +24,7 @@ func (c *town) watchFor(tenant string, runs []*townRun) {
 // One tenant has nine thousand runs and uses all calls up, another three, which begin later. Lists tell of both alike, and
 // whom they miss is asked about in turns: the three are known about as the others are.
 func TestFewRunsOfATenantAreKnownAsSoonAsThoseOfAnotherWithMany(t *testing.T) {
-	const many, few, quota, seeds = 9000, 3, 100, 2
+	const many, few, quota, seeds = 9000, 3, 100, 1
 	// A round is a walk through all of them. An end just behind a walk is met by the next, and one at the edge of a page
 	// by the one after.
 	const round = (many + few) / maxPageRows * time.Minute / quota
