@@ -120,30 +120,8 @@ func TestHowAnEndComesBack(t *testing.T) {
 	}
 }
 
-// The engine leaves alone what has ended, unless it is told that its owner has judged that and stays.
-func TestTheEngineIsToldOfWhatWasJudged(t *testing.T) {
-	t.Parallel()
-	result := &v1alpha1.InvocationResult{}
-	result.Namespace, result.Name, result.UID = "ops", "partial", "uid-1"
-	result.Spec.RegionID, result.Spec.InvokeID = "cn-hangzhou", "t-1"
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	engine := &knowing{Snapshot: poller.Snapshot{UnchangedSince: now, Live: &cloudassistant.Answer{
-		StartedAt: now, EndedAt: now, Complete: true, Records: []cloudassistant.Record{{
-			InvokeID: "t-1", InstanceID: "i-1", StartTime: now.Add(-time.Hour),
-			InvocationStatus: cloudassistant.StatusRunning, InvokeRecordStatus: cloudassistant.RecordRunning,
-		}},
-	}}}
-	api := storing(t, result)
-	r := &InvocationResultReconciler{Client: api, Reader: api, Engine: engine, Recorder: silence{}, Clock: clocktesting.NewFakeClock(now)}
-	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "ops", Name: "partial"}}); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(engine.watches); n != 2 || !engine.watches[0].Judged.IsZero() || !engine.watches[1].Judged.Equal(now) {
-		t.Errorf("the engine was told %+v", engine.watches)
-	}
-}
-
-// The delivery of an output is no end, and waits ten seconds after one to be written. What is known of it is kept until then.
+// The delivery of an output is no end, and waits ten seconds after one to be written. What is known of it is kept until then. The
+// engine, which leaves alone what has ended, is told that its owner has judged that and stays, but not when it is about to leave.
 func TestWhatWaitsToBeWrittenIsNotForgotten(t *testing.T) {
 	t.Parallel()
 	result := &v1alpha1.InvocationResult{}
@@ -177,7 +155,7 @@ func TestWhatWaitsToBeWrittenIsNotForgotten(t *testing.T) {
 
 	reconcile()
 	stays := engine.watches[len(engine.watches)-1]
-	if engine.forgot > 0 || !stays.Judged.Equal(now) {
+	if engine.forgot > 0 || !engine.watches[0].Judged.IsZero() || !stays.Judged.Equal(now) {
 		t.Errorf("while the output is delivered the engine is told %+v, and to forget %d times", stays, engine.forgot)
 	}
 	clock.Step(5 * time.Second)
