@@ -129,7 +129,7 @@ func (l *lane) advance(ctx context.Context) (pending, bool) {
 			l.plan(next)
 		default:
 			if l.survey != nil {
-				l.survey.gaveWay(next, now)
+				l.survey.askedBeside(next, now)
 			}
 			nudged := next.in == &l.nudged
 			next.in.take(next)

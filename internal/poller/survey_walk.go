@@ -120,8 +120,8 @@ func (s *survey) goesBefore(q *question, now time.Time) bool {
 	return s.moves(now) && now.Before(s.besideFrom) && q.covered()
 }
 
-// gaveWay takes in that a question is asked beside the survey.
-func (s *survey) gaveWay(q *question, now time.Time) {
+// askedBeside takes in that a question is asked while the survey goes on.
+func (s *survey) askedBeside(q *question, now time.Time) {
 	if q.covered() {
 		s.besideFrom = now.Add(time.Duration(float64(time.Second) / (singlesShare * s.lane.perSecond())))
 	}
