@@ -169,6 +169,11 @@ func TestASurveyGoesBeforeThoseWhoAreDue(t *testing.T) {
 		if asked := only(c.took(), "t-199"); asked != 1 {
 			t.Errorf("who demands an answer was asked about %d times in a second", asked)
 		}
+		c.atOnce(func(*Poller) {
+			if q := l.byRun["t-199"][0]; !q.leftUntil.IsZero() {
+				t.Errorf("what it waited for still holds after the answer: until %v", q.leftUntil)
+			}
+		})
 		c.pass(20 * time.Second)
 		// The rate is of 5 calls a second.
 		if singles, _ := tally(c.took()); singles < 23 || singles > 26 {
