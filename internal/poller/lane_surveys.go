@@ -52,8 +52,17 @@ type surveys struct {
 	endsSince time.Time
 	endRate   float64
 	trust     trust
-	// turn goes through the shorter lists of the ended.
-	turn int
+	// turn goes through the shorter lists of the ended. endings is what is known of each, for the survey under way alone.
+	turn    int
+	endings [len(ended)]ending
+}
+
+// ending is what the latest walk through a list of the ended told.
+type ending struct {
+	// ours says that some of the runs that are watched were there.
+	ours bool
+	// pages are those newer than the oldest run that is watched, as last measured.
+	pages int
 }
 
 // told lets questions be asked again after the owners were told of a page.

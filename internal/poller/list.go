@@ -19,7 +19,7 @@ var everything = list{}
 
 // ended list the invocations that have ended, where most are first. That a command failed by its exit code is not told
 // apart here; the others are of time-outs, commands that could not be delivered, and stops.
-var ended = []list{
+var ended = [...]list{
 	{status: cloudassistant.RecordFinished},
 	{status: cloudassistant.RecordFailed},
 	{status: cloudassistant.RecordPartialFailed},

@@ -40,6 +40,10 @@ type crowd struct {
 	within time.Duration
 	// few of the runs are of another tenant, and begin two minutes later, when the calls are used up.
 	few int
+	// longest is the most that a run takes, unless 0, and timeouts the share that time out, which another list shows than those
+	// that exit, with an error or without.
+	longest  time.Duration
+	timeouts float64
 }
 
 const (
@@ -99,7 +103,7 @@ type crowdRun struct {
 	id                 string
 	created, visibleAt time.Time
 	ends, endVisibleAt time.Time
-	foreign            bool
+	foreign, timesOut  bool
 	tenant             string
 }
 
@@ -123,6 +127,10 @@ func (r *crowdRun) record(now time.Time) cloudassistant.Record {
 	if !r.foreign && !now.Before(r.endVisibleAt) {
 		record.InvocationStatus, record.InvokeRecordStatus = cloudassistant.StatusSuccess, cloudassistant.RecordFinished
 		record.ExitCode, record.FinishedTime = new(int64), r.ends.UTC().Truncate(time.Second)
+		if r.timesOut {
+			record.InvocationStatus, record.InvokeRecordStatus = cloudassistant.StatusTimeout, cloudassistant.RecordFailed
+			record.ExitCode = nil
+		}
 	}
 	return record
 }
@@ -222,6 +230,24 @@ func (c *crowdCloud) answer(q cloudassistant.Query, paging cloudassistant.Paging
 	return page, nil
 }
 
+// ends draws when a run ends, and when that can be seen.
+func (s crowd) ends(run *crowdRun, begin time.Time, random *rand.Rand) {
+	took := time.Duration(math.Exp(crowdSigma*random.NormFloat64()) * float64(crowdMedian))
+	if s.longest > 0 {
+		took = min(took, s.longest)
+	}
+	run.ends = run.created.Add(took)
+	run.endVisibleAt = run.ends.Add(time.Duration(random.Float64() * float64(crowdLag)))
+	if s.within > 0 {
+		run.ends = begin.Add(2*time.Minute + time.Duration(random.Float64()*float64(s.within)))
+		run.endVisibleAt = run.ends.Add(time.Duration(random.Float64() * float64(crowdLag)))
+	}
+	if s.near {
+		run.visibleAt, run.endVisibleAt = run.created, run.ends
+	}
+	run.timesOut = s.timeouts > 0 && random.Float64() < s.timeouts
+}
+
 // observe runs a crowd to its end in a bubble and returns what it cost.
 func (s crowd) observe() figures {
 	random := rand.New(rand.NewPCG(s.seed, 1))
@@ -237,15 +263,7 @@ func (s crowd) observe() figures {
 			run.created = begin.Add(-time.Duration(random.Float64() * float64(240*time.Hour)))
 		}
 		run.visibleAt = run.created.Add(time.Duration(random.Float64() * float64(crowdLag)))
-		run.ends = run.created.Add(time.Duration(math.Exp(crowdSigma*random.NormFloat64()) * float64(crowdMedian)))
-		run.endVisibleAt = run.ends.Add(time.Duration(random.Float64() * float64(crowdLag)))
-		if s.within > 0 {
-			run.ends = begin.Add(2*time.Minute + time.Duration(random.Float64()*float64(s.within)))
-			run.endVisibleAt = run.ends.Add(time.Duration(random.Float64() * float64(crowdLag)))
-		}
-		if s.near {
-			run.visibleAt, run.endVisibleAt = run.created, run.ends
-		}
+		s.ends(run, begin, random)
 		cloud.list = append(cloud.list, run)
 		cloud.byID[run.id] = run
 	}
@@ -374,6 +392,8 @@ func TestCrowds(t *testing.T) {
 		"10,000 runs, 1,000 calls a minute": {crowd{runs: 10000, quota: 1000}, 0.8, 8 * time.Second, 28 * time.Second},
 		"10,000 runs, 6,000 calls a minute": {crowd{runs: 10000, quota: 6000}, 0.9, 8 * time.Second, 28 * time.Second},
 		"100 runs among 5,000 of others":    {crowd{runs: 100, quota: 300, foreign: 5000}, 5, 6 * time.Second, 10 * time.Second},
+		"a tenth of 1,000 times out":        {crowd{runs: 1000, quota: 300, timeouts: 0.1}, 1.9, 4500 * time.Millisecond, 9800 * time.Millisecond},
+		"a tenth of 10,000 times out":       {crowd{runs: 10000, quota: 100, timeouts: 0.1}, 0.25, 70 * time.Second, 175 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			singly, together := c.compare(t)
@@ -439,15 +459,17 @@ func TestCrowdsWithEvents(t *testing.T) {
 }
 
 var (
-	crowds  = flag.String("crowds", "", "print the figures of these crowds, as runs/quota or runs/quota/foreign, separated by commas")
-	seeds   = flag.Int("seeds", 1, "of how many seeds each: what is printed is the median of each figure")
-	ceiling = flag.Int("ceiling", 0, "the most calls a minute; the quota, if 0")
+	crowds   = flag.String("crowds", "", "print the figures of these crowds, as runs/quota or runs/quota/foreign, separated by commas")
+	seeds    = flag.Int("seeds", 1, "of how many seeds each: what is printed is the median of each figure")
+	ceiling  = flag.Int("ceiling", 0, "the most calls a minute; the quota, if 0")
+	longest  = flag.Duration("longest", 0, "the most that a run takes; no limit, if 0")
+	timeouts = flag.Float64("timeouts", 0, "the share of the runs that time out")
 )
 
 // TestCrowdFigures prints the figures of the crowds that -crowds names.
 func TestCrowdFigures(t *testing.T) {
 	for name := range strings.SplitSeq(*crowds, ",") {
-		s := crowd{ceiling: *ceiling}
+		s := crowd{ceiling: *ceiling, longest: *longest, timeouts: *timeouts}
 		if _, err := fmt.Sscanf(name, "%d/%d/%d", &s.runs, &s.quota, &s.foreign); err != nil && name != "" && s.quota == 0 {
 			t.Errorf("-crowds: %q is not runs/quota or runs/quota/foreign", name)
 		}

@@ -127,7 +127,7 @@ func (s *survey) discover(ctx context.Context) error {
 	through = through || whole
 	if through {
 		l.measured(going, min(going, s.ours), s.runs, true, began)
-		s.dug((gone+l.poller.options.pageRows)/l.poller.options.pageRows, horizon)
+		s.dug(0, (gone+l.poller.options.pageRows)/l.poller.options.pageRows, horizon)
 	}
 	s.seek(func(q *question) bool {
 		return q.since.Before(began) && (q.awaits || through && q.seen.Before(began))
@@ -135,12 +135,15 @@ func (s *survey) discover(ctx context.Context) error {
 	return nil
 }
 
-// dug notes how many pages of the ended are newer than the horizon.
-func (s *survey) dug(pages int, horizon time.Time) {
+// dug notes how many pages of a list of the ended are newer than the horizon.
+func (s *survey) dug(n, pages int, horizon time.Time) {
 	l := s.lane
 	l.poller.mu.Lock()
 	defer l.poller.mu.Unlock()
-	l.depth = depth{pages: pages, window: l.poller.options.Clock.Since(horizon) - outOfOrder}
+	l.endings[n].pages = pages
+	if n == 0 {
+		l.depth = depth{pages: pages, window: l.poller.options.Clock.Since(horizon) - outOfOrder}
+	}
 }
 
 // horizon is the begin of the oldest run that is watched, with some room. Of runs that nothing is known of yet, it is
@@ -215,17 +218,22 @@ func (s *survey) shallow() bool {
 	return s.lane.trust.shallow(p.options.Clock.Now())
 }
 
-// collect looks for the sought among the ended, and has those asked for that it does not find.
+// collect looks for the sought among the ended, and has those asked for that it does not find. Lists of which nothing tells
+// that some of ours are there get a page.
 func (s *survey) collect(ctx context.Context) error {
 	defer s.askForTheRest()
+	known := &s.lane.endings
 	endedPages, horizon := s.endedPages(), s.horizon()
 	for n, list := range ended {
-		unseen := s.unseen()
-		if unseen < max(collectFrom, endedPages/2) {
-			return nil
+		unseen, length, promises := s.unseen(), endedPages, n == 0
+		if n > 0 && known[n].ours {
+			length, promises = known[n].pages, true
+		}
+		if unseen < max(collectFrom, length/2) {
+			continue
 		}
 		purse := collecting(unseen)
-		if n > 0 {
+		if !promises {
 			purse.waste = 1
 		} else if id, most := s.commonCommand(); most == len(s.sought) {
 			list.commandID = id
@@ -240,8 +248,9 @@ func (s *survey) collect(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if (whole || through) && list == ended[0] {
-			s.dug(pages, horizon)
+		known[n].ours = s.ours > 0
+		if (whole || through) && list == ended[n] {
+			s.dug(n, pages, horizon)
 		}
 	}
 	return nil
@@ -337,34 +346,39 @@ func (s *survey) askForTheRest() {
 	}
 }
 
-// harvest looks through the ended, down to the begin of the oldest run that is watched.
+// harvest looks through the ended, down to the begin of the oldest run that is watched: where most of them are, where some
+// of ours were met the last time, and for the rest in turn.
 func (s *survey) harvest(ctx context.Context) error {
 	defer s.askForTheRest()
 	l := s.lane
-	p := l.poller
-	p.mu.Lock()
-	others := min(max(l.endedPages/4, 1), len(ended)-1)
-	l.turn++
-	turn := l.turn
-	p.mu.Unlock()
-
 	horizon := s.horizon()
-	for n := range others + 1 {
-		list := ended[0]
-		if n > 0 {
-			list = ended[1+(turn+n)%(len(ended)-1)]
-		}
-		pages, _, err := s.walk(ctx, list, func(page []cloudassistant.Record, _ seen) bool {
+	for _, n := range s.harvested() {
+		pages, _, err := s.walk(ctx, ended[n], func(page []cloudassistant.Record, _ seen) bool {
 			return !olderThan(page, horizon)
 		})
 		if err != nil {
 			return err
 		}
-		if n == 0 {
-			s.dug(pages, horizon)
-		}
+		l.endings[n].ours = s.ours > 0
+		s.dug(n, pages, horizon)
 	}
 	return nil
+}
+
+// harvested are the lists of the ended to look through.
+func (s *survey) harvested() []int {
+	l := s.lane
+	l.poller.mu.Lock()
+	defer l.poller.mu.Unlock()
+	lists, shorter := []int{0}, len(ended)-1
+	inTurn := min(max(l.endedPages/4, 1), shorter)
+	l.turn++
+	for n := 1; n <= shorter; n++ {
+		if l.endings[n].ours || (n-1-l.turn%shorter+shorter)%shorter < inTurn {
+			lists = append(lists, n)
+		}
+	}
+	return lists
 }
 
 // olderThan says whether everything on a page began before a time.
