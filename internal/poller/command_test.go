@@ -2,7 +2,6 @@ package poller
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,16 +9,17 @@ import (
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
 )
 
-// collected is how a town of 200 runs, among five times as many of others that have ended, is asked about the ends of a
-// quarter of them: the pages of the ended, by the command that they are of. The runs are of so many commands in turn.
-func collected(t *testing.T, commands int) (pages map[string]int) {
+// collected is how a town of 200 runs, among so many times more of others that have ended, is asked about the ends of a
+// quarter of them: the pages of the ended, by the command that they are of, and the calls about single runs. The runs are of
+// so many commands in turn.
+func collected(t *testing.T, commands, others int) (pages map[string]int, singles int) {
 	t.Helper()
 	c := newTown(t, Options{}, 0)
 	c.settle(200, time.Second)
 	c.together(func() {
 		for n, run := range c.runs {
 			run.command = fmt.Sprintf("c-ours-%d", n%commands)
-			for other := range 5 {
+			for other := range others {
 				id := fmt.Sprintf("%s-%d", run.id, other)
 				c.others = append(c.others, &townRun{id: id, status: cloudassistant.StatusSuccess, started: run.started})
 			}
@@ -34,12 +34,16 @@ func collected(t *testing.T, commands int) (pages map[string]int) {
 	if known := c.conclude(time.Minute); known != 50 {
 		t.Errorf("%d of 50 ends are known", known)
 	}
-	calls := slices.DeleteFunc(c.took(), func(asked call) bool { return asked.query.InvokeRecordStatus != cloudassistant.RecordFinished })
 	pages = map[string]int{}
-	for _, asked := range calls {
-		pages[asked.query.CommandID]++
+	for _, asked := range c.took() {
+		switch {
+		case asked.query.InvokeID != "":
+			singles++
+		case asked.query.InvokeRecordStatus == cloudassistant.RecordFinished:
+			pages[asked.query.CommandID]++
+		}
 	}
-	return pages
+	return pages, singles
 }
 
 // Whoever is sought among the ended is looked for among the runs of its command alone, where it is that of all: others have
@@ -47,7 +51,7 @@ func collected(t *testing.T, commands int) (pages map[string]int) {
 func TestRunsOfOneCommandAreCollectedByIt(t *testing.T) {
 	for commands, by := range map[int]string{1: "c-ours-0", 2: "", 200: ""} {
 		synctest.Test(t, func(t *testing.T) {
-			pages := collected(t, commands)
+			pages, _ := collected(t, commands, 5)
 			if len(pages) != 1 || pages[by] == 0 {
 				t.Errorf("of %d commands: pages of the ended by command are %v, want those of %q only", commands, pages, by)
 			}
@@ -57,4 +61,14 @@ func TestRunsOfOneCommandAreCollectedByIt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// How much others have run is no reason to ask about the runs of one command one by one.
+func TestRunsOfOneCommandAreCollectedByItAmongVeryMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pages, singles := collected(t, 1, 25)
+		if pages["c-ours-0"] == 0 || pages["c-ours-0"] > 3 || len(pages) != 1 || singles > 5 {
+			t.Errorf("50 ends of one command took pages of the ended by command %v, and %d calls about single runs; want 3 by command, and 5", pages, singles)
+		}
+	})
 }

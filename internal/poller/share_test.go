@@ -192,7 +192,7 @@ func TestTheRateComesBackWhenOthersLeave(t *testing.T) {
 			}
 		})
 		rest(s.buckets[0], 10*time.Minute)
-		if passed, refused := s.tell(); passed[0] == 0 || refused[0] > 15 {
+		if passed, refused := s.tell(); passed[0] < 20 || refused[0] > 15 {
 			t.Errorf("beside one who takes all %d calls passed, and %d were refused", passed[0], refused[0])
 		}
 		silence()

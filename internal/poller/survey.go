@@ -218,25 +218,23 @@ func (s *survey) shallow() bool {
 	return s.lane.trust.shallow(p.options.Clock.Now())
 }
 
-// collect looks for the sought among the ended, and has those asked for that it does not find. Lists of which nothing tells
-// that some of ours are there get a page.
+// collect looks for the sought among the ended, and has those asked for that it does not find.
 func (s *survey) collect(ctx context.Context) error {
 	defer s.askForTheRest()
-	known := &s.lane.endings
-	endedPages, horizon := s.endedPages(), s.horizon()
+	horizon := s.horizon()
 	for n, list := range ended {
-		unseen, length, promises := s.unseen(), endedPages, n == 0
-		if n > 0 && known[n].ours {
-			length, promises = known[n].pages, true
+		list.commandID = s.commonCommand()
+		unseen, length, promising := s.unseen(), s.lengthOf(n), n == 0 || s.lane.endings[n].ours
+		if list.commandID != "" {
+			// It is ours for the most part. The purse is what bounds it, should others run it, too.
+			length = 0
 		}
 		if unseen < max(collectFrom, length/2) {
 			continue
 		}
 		purse := collecting(unseen)
-		if !promises {
+		if !promising {
 			purse.waste = 1
-		} else if id, most := s.commonCommand(); most == len(s.sought) {
-			list.commandID = id
 		}
 		through := false
 		pages, whole, err := s.walk(ctx, list, func(page []cloudassistant.Record, seen seen) bool {
@@ -248,7 +246,9 @@ func (s *survey) collect(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		known[n].ours = s.ours > 0
+		if list == ended[n] {
+			s.lane.endings[n].ours = s.ours > 0
+		}
 		if (whole || through) && list == ended[n] {
 			s.dug(n, pages, horizon)
 		}
@@ -264,11 +264,16 @@ func (s *survey) ordered() bool {
 	return s.lane.trust.ordered(p.options.Clock.Now())
 }
 
-// endedPages is how many pages of the ended are of interest, by an estimate; 0 if they were never looked through.
-func (s *survey) endedPages() int {
-	s.lane.poller.mu.Lock()
-	defer s.lane.poller.mu.Unlock()
-	return s.lane.endedPages
+// lengthOf is how many pages of a list of the ended are of interest, by an estimate; 0 if it was never looked through. Of one
+// where none of ours is known to be, it is that of the longest.
+func (s *survey) lengthOf(n int) int {
+	l := s.lane
+	l.poller.mu.Lock()
+	defer l.poller.mu.Unlock()
+	if n > 0 && l.endings[n].ours {
+		return l.endings[n].pages
+	}
+	return l.endedPages
 }
 
 // unseen is how many of the sought no list has shown yet.
@@ -284,22 +289,21 @@ func (s *survey) unseen() int {
 	return unseen
 }
 
-// commonCommand is the command of most of the sought, and of how many.
-func (s *survey) commonCommand() (id string, most int) {
+// commonCommand is the command of all that are sought; empty if they have several, or that of one is not known.
+func (s *survey) commonCommand() (id string) {
 	s.lane.poller.mu.Lock()
 	defer s.lane.poller.mu.Unlock()
-	count := map[string]int{}
 	for q := range s.sought {
 		if q.live == nil || len(q.live.Records) == 0 {
-			continue
+			return ""
 		}
 		command := q.live.Records[0].CommandID
-		count[command]++
-		if count[command] > most {
-			id, most = command, count[command]
+		if id != "" && id != command {
+			return ""
 		}
+		id = command
 	}
-	return id, most
+	return id
 }
 
 // askForTheRest has the sought that were not found asked about one by one, those first that were missed first, and no

@@ -242,11 +242,7 @@ func TestOutageEndsWithoutAStampede(t *testing.T) {
 			t.Errorf("%d of 200 ends are known", known)
 		}
 		calls := c.took()
-		for n := range calls {
-			if m := n + 11; m < len(calls) && calls[m].at.Sub(calls[n].at).Seconds()*5+10 < 11 {
-				t.Fatalf("a stampede: %v to %v", calls[n].at, calls[m].at)
-			}
-		}
+		noStampede(t, calls, 5, 10)
 		if len(calls) > 250 {
 			t.Errorf("%d calls after the outage", len(calls))
 		}
