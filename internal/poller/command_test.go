@@ -68,7 +68,46 @@ func TestRunsOfOneCommandAreCollectedByItAmongVeryMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pages, singles := collected(t, 1, 25)
 		if pages["c-ours-0"] == 0 || pages["c-ours-0"] > 3 || len(pages) != 1 || singles > 5 {
-			t.Errorf("50 ends of one command took pages of the ended by command %v, and %d calls about single runs; want 3 by command, and 5", pages, singles)
+			t.Errorf("50 ends of one command took pages of the ended by command %v, and %d calls about single runs; want at most 3 by command, and 5", pages, singles)
+		}
+	})
+}
+
+// A command that everybody runs is looked through in vain but once in a while: its list is as long as that of all.
+func TestACommandThatEverybodyRunsIsNotCollectedByForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTown(t, Options{}, 0)
+		c.settle(200, time.Second)
+		c.together(func() {
+			for n, run := range c.runs {
+				run.command = "c-common"
+				for other := range 5 {
+					id := fmt.Sprintf("%s-%d", run.id, other)
+					started := run.started.Add(time.Duration(200+n) * time.Second)
+					c.others = append(c.others, &townRun{id: id, status: cloudassistant.StatusSuccess, started: started, command: "c-common"})
+				}
+			}
+		})
+		c.watchAll(c.runs)
+		c.pass(10 * time.Minute)
+		byCommand := func(from, to int) (pages int) {
+			c.took()
+			c.together(func() { c.ends(from, to) })
+			if known := c.conclude(time.Minute); known != to-from {
+				t.Errorf("%d of %d ends are known", known, to-from)
+			}
+			for _, asked := range c.took() {
+				if asked.query.CommandID != "" {
+					pages++
+				}
+			}
+			return pages
+		}
+		if pages := byCommand(0, 5); pages == 0 || pages > 3 {
+			t.Errorf("%d pages by a command that everybody runs, want 3 at most, and one to find that out", pages)
+		}
+		if pages := byCommand(100, 105); pages > 0 {
+			t.Errorf("%d pages more by a command that everybody runs, want none", pages)
 		}
 	})
 }

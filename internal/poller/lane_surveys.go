@@ -41,7 +41,6 @@ type surveys struct {
 	swept     time.Time
 	// sweptWhole: it was listed to its end.
 	sweptWhole bool
-	depth      depth
 	// endedPages is how many pages of the ended are newer than the oldest run that is watched, by an estimate.
 	endedPages int
 	// watched is what the latest round found to be watched.
@@ -52,17 +51,21 @@ type surveys struct {
 	endsSince time.Time
 	endRate   float64
 	trust     trust
-	// turn goes through the shorter lists of the ended. endings is what is known of each, for the survey under way alone.
+	// turn goes through the shorter lists of the ended. endings is what is known of each; only the survey under way changes it.
 	turn    int
 	endings [len(ended)]ending
+	// vain is a command that others run so much that its list is of no use, until vainUntil. Only the survey under way changes
+	// them.
+	vain      string
+	vainUntil time.Time
 }
 
-// ending is what the latest walk through a list of the ended told.
+// ending is what is known of a list of the ended.
 type ending struct {
-	// ours says that some of the runs that are watched were there.
-	ours bool
-	// pages are those newer than the oldest run that is watched, as last measured.
-	pages int
+	// told says that it told of an end when it was last looked through, or since. Those whose owners stay after an end do not
+	// count.
+	told  bool
+	depth depth
 }
 
 // told lets questions be asked again after the owners were told of a page.
@@ -140,7 +143,7 @@ func (l *lane) surveying() bool {
 	case l.unmeasured(now) || pays(l.unfinishedNow(), l.runs):
 		return true
 	}
-	return l.trust.ordered(now) && pays(l.endedPages+1, l.runs)
+	return l.trust.ordered(now) && pays(l.harvestPages(), l.runs)
 }
 
 // measured takes in how many rows the list of the unfinished had, in a sweep that was begun for so many runs. One that was
@@ -272,7 +275,7 @@ func (l *lane) spare(q *question) time.Duration {
 func (l *lane) interval() time.Duration {
 	pages := l.unfinishedNow()
 	if !pays(pages, l.runs) {
-		pages = l.endedPages + 1
+		pages = l.harvestPages()
 	}
 	interval := roundInterval(pages, l.runs, l.watched.youngest, l.perSecond())
 	return min(max(interval, l.watched.least), max(l.watched.most, roundAtLeast))

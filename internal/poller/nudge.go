@@ -123,7 +123,7 @@ func (l *lane) flood(now time.Time) int {
 	}
 	pages := l.unfinishedNow()
 	if l.trust.ordered(now) && l.endedPages > 0 {
-		pages = min(pages, l.endedPages+1)
+		pages = min(pages, l.harvestPages())
 	}
 	most := max(int(l.perSecond()*floodTime.Seconds()), pages, surveyFrom)
 	if due := l.nudged.due(now, 2*most); due > most {

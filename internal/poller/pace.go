@@ -111,8 +111,9 @@ func (d depth) now(window time.Duration) int {
 type surveyCosts struct {
 	// runs are watched, of awaiting nothing is known yet, and departures have probably ended.
 	runs, awaiting, departures int
-	// unfinished and ended are the pages of these lists, as far as they are of interest.
-	unfinished, ended int
+	// unfinished and ended are the pages of these lists, as far as they are of interest, and harvest those of all lists of the
+	// ended that a harvest looks through.
+	unfinished, ended, harvest int
 	// ordered: lists are sorted by the begin of runs. measured: the length of the list of the unfinished is known;
 	// overdue: it was listed too long ago.
 	ordered, measured, overdue bool
@@ -127,7 +128,7 @@ func choose(c surveyCosts) SurveyPlan {
 		return SurveySweep
 	}
 	sweep := c.unfinished + min(c.departures, c.ended)
-	harvest := c.ended + 1 + c.awaiting
+	harvest := c.harvest + c.awaiting
 	affordable := pays(c.unfinished, c.runs)
 	switch {
 	case float64(harvest) < harvestGain*float64(sweep) && (!c.overdue || !affordable):

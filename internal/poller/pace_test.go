@@ -140,22 +140,25 @@ func TestChoose(t *testing.T) {
 		want  SurveyPlan
 	}{
 		"nothing measured": {surveyCosts{runs: 100, unfinished: 3, ordered: true}, SurveySweep},
-		"no order":         {surveyCosts{runs: 100, unfinished: 90, ended: 1, measured: true}, SurveySweep},
-		"few ended lately": {surveyCosts{runs: 1000, unfinished: 20, ended: 2, measured: true, ordered: true}, SurveyHarvest},
+		"no order":         {surveyCosts{runs: 100, unfinished: 90, ended: 1, harvest: 2, measured: true}, SurveySweep},
+		"few ended lately": {surveyCosts{runs: 1000, unfinished: 20, ended: 2, harvest: 3, measured: true, ordered: true}, SurveyHarvest},
 		"few ended lately, but the others were not seen for long": {
-			surveyCosts{runs: 1000, unfinished: 20, ended: 2, measured: true, ordered: true, overdue: true}, SurveySweep,
+			surveyCosts{runs: 1000, unfinished: 20, ended: 2, harvest: 3, measured: true, ordered: true, overdue: true}, SurveySweep,
 		},
 		"few ended lately, and the others are too many to see": {
-			surveyCosts{runs: 100, unfinished: 102, ended: 2, measured: true, ordered: true, overdue: true}, SurveyHarvest,
+			surveyCosts{runs: 100, unfinished: 102, ended: 2, harvest: 3, measured: true, ordered: true, overdue: true}, SurveyHarvest,
 		},
-		"many ended lately": {surveyCosts{runs: 1000, unfinished: 20, ended: 40, departures: 10, measured: true, ordered: true}, SurveySweep},
+		"many ended lately": {surveyCosts{runs: 1000, unfinished: 20, ended: 40, harvest: 41, departures: 10, measured: true, ordered: true}, SurveySweep},
 		"many are new": {
-			surveyCosts{runs: 1000, unfinished: 20, ended: 40, awaiting: 500, measured: true, ordered: true}, SurveyDiscover,
+			surveyCosts{runs: 1000, unfinished: 20, ended: 40, harvest: 41, awaiting: 500, measured: true, ordered: true}, SurveyDiscover,
 		},
 		"some are new": {
-			surveyCosts{runs: 1000, unfinished: 10, ended: 40, awaiting: 15, measured: true, ordered: true}, SurveySweep,
+			surveyCosts{runs: 1000, unfinished: 10, ended: 40, harvest: 41, awaiting: 15, measured: true, ordered: true}, SurveySweep,
 		},
-		"as cheap either way": {surveyCosts{runs: 1000, unfinished: 10, ended: 10, measured: true, ordered: true}, SurveySweep},
+		"few ended lately, but many timed out": {
+			surveyCosts{runs: 1000, unfinished: 20, ended: 2, harvest: 22, measured: true, ordered: true}, SurveySweep,
+		},
+		"as cheap either way": {surveyCosts{runs: 1000, unfinished: 10, ended: 10, harvest: 11, measured: true, ordered: true}, SurveySweep},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := choose(c.costs); got != c.want {

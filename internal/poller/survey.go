@@ -91,7 +91,7 @@ func (s *survey) choose() SurveyPlan {
 	defer l.poller.mu.Unlock()
 	now := l.poller.options.Clock.Now()
 	return choose(surveyCosts{
-		runs: l.runs, awaiting: l.awaiting, unfinished: l.unfinishedNow(), ended: l.endedPages,
+		runs: l.runs, awaiting: l.awaiting, unfinished: l.unfinishedNow(), ended: l.endedPages, harvest: l.harvestPages(),
 		departures: l.departures(now), ordered: l.trust.ordered(now), measured: !l.swept.IsZero() && !l.outgrown(),
 		overdue: now.Sub(l.swept) >= l.sweepEvery(),
 	})
@@ -140,10 +140,11 @@ func (s *survey) dug(n, pages int, horizon time.Time) {
 	l := s.lane
 	l.poller.mu.Lock()
 	defer l.poller.mu.Unlock()
-	l.endings[n].pages = pages
-	if n == 0 {
-		l.depth = depth{pages: pages, window: l.poller.options.Clock.Since(horizon) - outOfOrder}
+	if n > 0 {
+		// Most often there is one, empty or nearly so, which does not grow with the time that is looked back on.
+		pages--
 	}
+	l.endings[n].depth = depth{pages: pages, window: l.poller.options.Clock.Since(horizon) - outOfOrder}
 }
 
 // horizon is the begin of the oldest run that is watched, with some room. Of runs that nothing is known of yet, it is
@@ -221,12 +222,13 @@ func (s *survey) shallow() bool {
 // collect looks for the sought among the ended, and has those asked for that it does not find.
 func (s *survey) collect(ctx context.Context) error {
 	defer s.askForTheRest()
-	horizon := s.horizon()
+	known := &s.lane.endings
 	for n, list := range ended {
 		list.commandID = s.commonCommand()
-		unseen, length, promising := s.unseen(), s.lengthOf(n), n == 0 || s.lane.endings[n].ours
-		if list.commandID != "" {
-			// It is ours for the most part. The purse is what bounds it, should others run it, too.
+		unseen, promising := s.unseen(), n == 0 || known[n].told
+		length := s.lengthOf(n)
+		if list.commandID != "" && promising {
+			// The list is that of the command alone.
 			length = 0
 		}
 		if unseen < max(collectFrom, length/2) {
@@ -236,22 +238,38 @@ func (s *survey) collect(ctx context.Context) error {
 		if !promising {
 			purse.waste = 1
 		}
-		through := false
-		pages, whole, err := s.walk(ctx, list, func(page []cloudassistant.Record, seen seen) bool {
-			purse.pages++
-			purse.found += seen.found
-			through = olderThan(page, horizon) && s.ordered()
-			return !purse.empty() && s.unseen() > 0 && !through
-		})
-		if err != nil {
+		if err := s.collectAmong(ctx, n, list, purse); err != nil {
 			return err
 		}
-		if list == ended[n] {
-			s.lane.endings[n].ours = s.ours > 0
+	}
+	return nil
+}
+
+// collectAmong looks for the sought in one list of the ended.
+func (s *survey) collectAmong(ctx context.Context, n int, list list, purse purse) error {
+	known := &s.lane.endings[n]
+	horizon := s.horizon()
+	told, through := false, false
+	pages, whole, err := s.walk(ctx, list, func(page []cloudassistant.Record, seen seen) bool {
+		told = told || seen.ended > 0
+		purse.pages++
+		purse.found += seen.found
+		through = olderThan(page, horizon) && s.ordered()
+		return !purse.empty() && s.unseen() > 0 && !through
+	})
+	switch {
+	case err != nil:
+		return err
+	case list.commandID != "":
+		known.told = known.told || told
+		if purse.found == 0 && n == 0 {
+			s.lane.vain, s.lane.vainUntil = list.commandID, s.lane.poller.options.Clock.Now().Add(measuredFor)
 		}
-		if (whole || through) && list == ended[n] {
-			s.dug(n, pages, horizon)
-		}
+	case whole || through:
+		known.told = told
+		s.dug(n, pages, horizon)
+	default:
+		known.told = known.told || told
 	}
 	return nil
 }
@@ -265,13 +283,13 @@ func (s *survey) ordered() bool {
 }
 
 // lengthOf is how many pages of a list of the ended are of interest, by an estimate; 0 if it was never looked through. Of one
-// where none of ours is known to be, it is that of the longest.
+// that has told nothing of late, it is that of the longest.
 func (s *survey) lengthOf(n int) int {
 	l := s.lane
 	l.poller.mu.Lock()
 	defer l.poller.mu.Unlock()
-	if n > 0 && l.endings[n].ours {
-		return l.endings[n].pages
+	if n > 0 && l.endings[n].told {
+		return l.endings[n].depth.now(l.watched.oldest)
 	}
 	return l.endedPages
 }
@@ -289,19 +307,24 @@ func (s *survey) unseen() int {
 	return unseen
 }
 
-// commonCommand is the command of all that are sought; empty if they have several, or that of one is not known.
+// commonCommand is the command of all that are sought; empty if they have several, if that of one is not known, or if others
+// run it so much that none of them was found by it of late.
 func (s *survey) commonCommand() (id string) {
-	s.lane.poller.mu.Lock()
-	defer s.lane.poller.mu.Unlock()
+	l := s.lane
+	l.poller.mu.Lock()
+	defer l.poller.mu.Unlock()
 	for q := range s.sought {
 		if q.live == nil || len(q.live.Records) == 0 {
 			return ""
 		}
 		command := q.live.Records[0].CommandID
-		if id != "" && id != command {
+		if command == "" || id != "" && id != command {
 			return ""
 		}
 		id = command
+	}
+	if id == l.vain && l.poller.options.Clock.Now().Before(l.vainUntil) {
+		return ""
 	}
 	return id
 }
@@ -350,23 +373,38 @@ func (s *survey) askForTheRest() {
 	}
 }
 
-// harvest looks through the ended, down to the begin of the oldest run that is watched: where most of them are, where some
-// of ours were met the last time, and for the rest in turn.
+// harvest looks through the ended, down to the begin of the oldest run that is watched: where most of them are, where the
+// latest walk told of ends, and for the rest in turn.
 func (s *survey) harvest(ctx context.Context) error {
 	defer s.askForTheRest()
-	l := s.lane
 	horizon := s.horizon()
 	for _, n := range s.harvested() {
-		pages, _, err := s.walk(ctx, ended[n], func(page []cloudassistant.Record, _ seen) bool {
+		told := false
+		pages, _, err := s.walk(ctx, ended[n], func(page []cloudassistant.Record, seen seen) bool {
+			told = told || seen.ended > 0
 			return !olderThan(page, horizon)
 		})
 		if err != nil {
 			return err
 		}
-		l.endings[n].ours = s.ours > 0
+		s.lane.endings[n].told = told
 		s.dug(n, pages, horizon)
 	}
 	return nil
+}
+
+// harvestPages is how many pages a harvest looks through, by an estimate.
+func (l *lane) harvestPages() int {
+	always, inTurn := 0, 0
+	for _, list := range l.endings[1:] {
+		pages := list.depth.now(l.watched.oldest)
+		if list.told {
+			always += pages
+		} else {
+			inTurn += pages
+		}
+	}
+	return l.endedPages + max(always+inTurn/(len(ended)-1), 1)
 }
 
 // harvested are the lists of the ended to look through.
@@ -378,7 +416,7 @@ func (s *survey) harvested() []int {
 	inTurn := min(max(l.endedPages/4, 1), shorter)
 	l.turn++
 	for n := 1; n <= shorter; n++ {
-		if l.endings[n].ours || (n-1-l.turn%shorter+shorter)%shorter < inTurn {
+		if l.endings[n].told || (n-1-l.turn%shorter+shorter)%shorter < inTurn {
 			lists = append(lists, n)
 		}
 	}
@@ -399,7 +437,7 @@ func (s *survey) end(ctx context.Context, err error) {
 	l.survey, l.telling = nil, false
 	now := p.options.Clock.Now()
 	l.took, l.watched = now.Sub(s.began)-s.rested, l.watching(now)
-	l.endedPages = l.depth.now(l.watched.oldest)
+	l.endedPages = l.endings[0].depth.now(l.watched.oldest)
 	failed := err != nil && ctx.Err() == nil
 	if failed {
 		l.surveyFailed(asError(err), now)

@@ -314,9 +314,9 @@ func TestDiscoveryMeasuresBothLists(t *testing.T) {
 		l := c.lane()
 		l.poller.mu.Lock()
 		defer l.poller.mu.Unlock()
-		if lists[""] != 6 || l.unfinishedRows != 180 || l.depth.pages != 3 {
+		if lists[""] != 6 || l.unfinishedRows != 180 || l.endings[0].depth.pages != 3 {
 			t.Errorf("after %d pages of everything there are %d rows of the unfinished and %d pages of the ended, want 6, 180 and 3",
-				lists[""], l.unfinishedRows, l.depth.pages)
+				lists[""], l.unfinishedRows, l.endings[0].depth.pages)
 		}
 	})
 }

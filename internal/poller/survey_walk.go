@@ -8,9 +8,10 @@ import (
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
 )
 
-// seen is what a page told: of how many questions it showed rows, and how many of the sought it answered.
+// seen is what a page told: of how many questions it showed rows, how many of the sought it answered, and how many had not
+// been known to have ended.
 type seen struct {
-	met, found int
+	met, found, ended int
 }
 
 // walk asks for the pages of a list as long as visit wants more, and takes their rows in. It returns how many there
@@ -184,6 +185,7 @@ func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, beg
 			if len(q.interests) == 0 || !q.key.surveyable() {
 				continue
 			}
+			open := q.unfinished()
 			what, owners := q.sight(all, isWhole, began, now, p.options.Jitter())
 			news = append(news, noticesOf(owners, what == sightEnded)...)
 			switch what {
@@ -199,6 +201,9 @@ func (s *survey) settle(page []cloudassistant.Record, whole map[string]bool, beg
 			case sightGoesOn:
 				delete(s.sought, q)
 			case sightEnded:
+				if open {
+					told.ended++
+				}
 				if s.sought[q] {
 					delete(s.sought, q)
 					told.found++
