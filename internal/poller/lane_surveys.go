@@ -51,10 +51,10 @@ type surveys struct {
 	endsSince time.Time
 	endRate   float64
 	trust     trust
-	// turn goes through the shorter lists of the ended. endings is what is known of each; only the survey under way changes it.
+	// turn goes through the shorter lists of the ended. endings is what is known of each: only the survey under way changes it.
 	turn    int
 	endings [len(ended)]ending
-	// vain is a command that others run so much that its list is of no use, until vainUntil. Only the survey under way changes
+	// vain is a command that others run so much that its list is of no use, until vainUntil. Only the survey under way uses
 	// them.
 	vain      string
 	vainUntil time.Time

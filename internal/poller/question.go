@@ -259,6 +259,9 @@ func (q *question) liveDue() time.Time {
 	case q.failure != nil:
 		scheduled = q.failed.due(q.bounds)
 	case q.sought:
+		// Not before those who have waited longer, as after a failure: where more are due than may be asked, there are always
+		// some that were just missed.
+		scheduled = q.missedAt
 	case q.awaits && q.lane.surveying():
 		scheduled = later(q.since.Add(measuredFor), later(q.coveredUntil, q.leftUntil))
 	case q.coveredUntil.IsZero():

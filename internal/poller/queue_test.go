@@ -105,3 +105,16 @@ func TestTheQueue(t *testing.T) {
 		})
 	})
 }
+
+// Where runs are missed all the time, and more are due than may be asked, whoever was denied half a minute ago has its turn
+// before those that were missed since.
+func TestWhoeverIsSoughtDoesNotOvertakeWhoHasWaited(t *testing.T) {
+	denied := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	waiting := &question{interests: []*interest{{}}, knowledge: knowledge{
+		failure: &Failure{}, failed: plan{from: denied, outcome: outcomeDenied, jitter: 0.5},
+	}}
+	sought := &question{interests: []*interest{{}}, knowledge: knowledge{sought: true, missedAt: denied.Add(time.Minute)}}
+	if waits, overtakes := waiting.liveDue(), sought.liveDue(); !waits.Before(overtakes) || overtakes.After(sought.missedAt) {
+		t.Errorf("who was denied at %v is due at %v, and who was missed at %v at %v", denied, waits, sought.missedAt, overtakes)
+	}
+}

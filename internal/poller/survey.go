@@ -147,6 +147,14 @@ func (s *survey) dug(n, pages int, horizon time.Time) {
 	l.endings[n].depth = depth{pages: pages, window: l.poller.options.Clock.Since(horizon) - outOfOrder}
 }
 
+// told notes whether a list of the ended told of an end. One that was not looked through may have had more to tell.
+func (s *survey) told(n int, told, through bool) {
+	l := s.lane
+	l.poller.mu.Lock()
+	defer l.poller.mu.Unlock()
+	l.endings[n].told = told || l.endings[n].told && !through
+}
+
 // horizon is the begin of the oldest run that is watched, with some room. Of runs that nothing is known of yet, it is
 // guessed to be shortly before somebody wanted to know.
 func (s *survey) horizon() time.Time {
@@ -247,7 +255,6 @@ func (s *survey) collect(ctx context.Context) error {
 
 // collectAmong looks for the sought in one list of the ended.
 func (s *survey) collectAmong(ctx context.Context, n int, list list, purse purse) error {
-	known := &s.lane.endings[n]
 	horizon := s.horizon()
 	told, through := false, false
 	pages, whole, err := s.walk(ctx, list, func(page []cloudassistant.Record, seen seen) bool {
@@ -257,19 +264,16 @@ func (s *survey) collectAmong(ctx context.Context, n int, list list, purse purse
 		through = olderThan(page, horizon) && s.ordered()
 		return !purse.empty() && s.unseen() > 0 && !through
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case list.commandID != "":
-		known.told = known.told || told
-		if purse.found == 0 && n == 0 {
-			s.lane.vain, s.lane.vainUntil = list.commandID, s.lane.poller.options.Clock.Now().Add(measuredFor)
-		}
-	case whole || through:
-		known.told = told
+	}
+	all := list.commandID == "" && (whole || through)
+	s.told(n, told, all)
+	switch {
+	case all:
 		s.dug(n, pages, horizon)
-	default:
-		known.told = known.told || told
+	case list.commandID != "" && n == 0 && purse.found == 0:
+		s.lane.vain, s.lane.vainUntil = list.commandID, s.lane.poller.options.Clock.Now().Add(measuredFor)
 	}
 	return nil
 }
@@ -387,7 +391,7 @@ func (s *survey) harvest(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.lane.endings[n].told = told
+		s.told(n, told, true)
 		s.dug(n, pages, horizon)
 	}
 	return nil

@@ -2,6 +2,7 @@ package poller
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -319,4 +320,26 @@ func TestDiscoveryMeasuresBothLists(t *testing.T) {
 				lists[""], l.unfinishedRows, l.endings[0].depth.pages)
 		}
 	})
+}
+
+// Where a list of the ended has told of an end it is looked through at every harvest, the others in turn.
+func TestHarvestsLookWhereTheyFoundSomething(t *testing.T) {
+	looked := func(told bool) (times map[int]int) {
+		l := &lane{poller: New(nil, Options{})}
+		l.endings[1].told = told
+		s := &survey{lane: l}
+		times = map[int]int{}
+		for range 6 {
+			for _, n := range s.harvested() {
+				times[n]++
+			}
+		}
+		return times
+	}
+	if got, want := looked(false), (map[int]int{0: 6, 1: 2, 2: 2, 3: 2}); !maps.Equal(got, want) {
+		t.Errorf("of six harvests %v looked through each list, want %v", got, want)
+	}
+	if got, want := looked(true), (map[int]int{0: 6, 1: 6, 2: 2, 3: 2}); !maps.Equal(got, want) {
+		t.Errorf("with an end in the second list %v of six harvests looked through each, want %v", got, want)
+	}
 }
