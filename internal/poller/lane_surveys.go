@@ -62,10 +62,10 @@ type surveys struct {
 
 // ending is what is known of a list of the ended.
 type ending struct {
-	// told says that it told of an end when it was last looked through, or since. Those whose owners stay after an end do not
-	// count.
-	told  bool
-	depth depth
+	// fruitful says that it told of an end when it was last looked through, or since. Ends that were known, of runs whose owners
+	// stay, do not count.
+	fruitful bool
+	depth    depth
 }
 
 // told lets questions be asked again after the owners were told of a page.

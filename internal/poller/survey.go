@@ -147,12 +147,12 @@ func (s *survey) dug(n, pages int, horizon time.Time) {
 	l.endings[n].depth = depth{pages: pages, window: l.poller.options.Clock.Since(horizon) - outOfOrder}
 }
 
-// told notes whether a list of the ended told of an end. One that was not looked through may have had more to tell.
-func (s *survey) told(n int, told, through bool) {
+// yielded notes whether a list of the ended was fruitful. One that was not looked through may have been, further down.
+func (s *survey) yielded(n int, fruitful, through bool) {
 	l := s.lane
 	l.poller.mu.Lock()
 	defer l.poller.mu.Unlock()
-	l.endings[n].told = told || l.endings[n].told && !through
+	l.endings[n].fruitful = fruitful || l.endings[n].fruitful && !through
 }
 
 // horizon is the begin of the oldest run that is watched, with some room. Of runs that nothing is known of yet, it is
@@ -230,10 +230,9 @@ func (s *survey) shallow() bool {
 // collect looks for the sought among the ended, and has those asked for that it does not find.
 func (s *survey) collect(ctx context.Context) error {
 	defer s.askForTheRest()
-	known := &s.lane.endings
 	for n, list := range ended {
 		list.commandID = s.commonCommand()
-		unseen, promising := s.unseen(), n == 0 || known[n].told
+		unseen, promising := s.unseen(), n == 0 || s.lane.endings[n].fruitful
 		length := s.lengthOf(n)
 		if list.commandID != "" && promising {
 			// The list is that of the command alone.
@@ -256,9 +255,9 @@ func (s *survey) collect(ctx context.Context) error {
 // collectAmong looks for the sought in one list of the ended.
 func (s *survey) collectAmong(ctx context.Context, n int, list list, purse purse) error {
 	horizon := s.horizon()
-	told, through := false, false
+	fruitful, through := false, false
 	pages, whole, err := s.walk(ctx, list, func(page []cloudassistant.Record, seen seen) bool {
-		told = told || seen.ended > 0
+		fruitful = fruitful || seen.ended > 0
 		purse.pages++
 		purse.found += seen.found
 		through = olderThan(page, horizon) && s.ordered()
@@ -268,7 +267,7 @@ func (s *survey) collectAmong(ctx context.Context, n int, list list, purse purse
 		return err
 	}
 	all := list.commandID == "" && (whole || through)
-	s.told(n, told, all)
+	s.yielded(n, fruitful, all)
 	switch {
 	case all:
 		s.dug(n, pages, horizon)
@@ -287,12 +286,12 @@ func (s *survey) ordered() bool {
 }
 
 // lengthOf is how many pages of a list of the ended are of interest, by an estimate; 0 if it was never looked through. Of one
-// that has told nothing of late, it is that of the longest.
+// that was not fruitful of late, it is that of the longest.
 func (s *survey) lengthOf(n int) int {
 	l := s.lane
 	l.poller.mu.Lock()
 	defer l.poller.mu.Unlock()
-	if n > 0 && l.endings[n].told {
+	if n > 0 && l.endings[n].fruitful {
 		return l.endings[n].depth.now(l.watched.oldest)
 	}
 	return l.endedPages
@@ -378,20 +377,20 @@ func (s *survey) askForTheRest() {
 }
 
 // harvest looks through the ended, down to the begin of the oldest run that is watched: where most of them are, where the
-// latest walk told of ends, and for the rest in turn.
+// latest walk was fruitful, and for the rest in turn.
 func (s *survey) harvest(ctx context.Context) error {
 	defer s.askForTheRest()
 	horizon := s.horizon()
 	for _, n := range s.harvested() {
-		told := false
+		fruitful := false
 		pages, _, err := s.walk(ctx, ended[n], func(page []cloudassistant.Record, seen seen) bool {
-			told = told || seen.ended > 0
+			fruitful = fruitful || seen.ended > 0
 			return !olderThan(page, horizon)
 		})
 		if err != nil {
 			return err
 		}
-		s.told(n, told, true)
+		s.yielded(n, fruitful, true)
 		s.dug(n, pages, horizon)
 	}
 	return nil
@@ -402,7 +401,7 @@ func (l *lane) harvestPages() int {
 	always, inTurn := 0, 0
 	for _, list := range l.endings[1:] {
 		pages := list.depth.now(l.watched.oldest)
-		if list.told {
+		if list.fruitful {
 			always += pages
 		} else {
 			inTurn += pages
@@ -420,7 +419,7 @@ func (s *survey) harvested() []int {
 	inTurn := min(max(l.endedPages/4, 1), shorter)
 	l.turn++
 	for n := 1; n <= shorter; n++ {
-		if l.endings[n].told || (n-1-l.turn%shorter+shorter)%shorter < inTurn {
+		if l.endings[n].fruitful || (n-1-l.turn%shorter+shorter)%shorter < inTurn {
 			lists = append(lists, n)
 		}
 	}

@@ -324,9 +324,9 @@ func TestDiscoveryMeasuresBothLists(t *testing.T) {
 
 // Where a list of the ended has told of an end it is looked through at every harvest, the others in turn.
 func TestHarvestsLookWhereTheyFoundSomething(t *testing.T) {
-	looked := func(told bool) (times map[int]int) {
+	looked := func(fruitful bool) (times map[int]int) {
 		l := &lane{poller: New(nil, Options{})}
-		l.endings[1].told = told
+		l.endings[1].fruitful = fruitful
 		s := &survey{lane: l}
 		times = map[int]int{}
 		for range 6 {
