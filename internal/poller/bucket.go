@@ -24,6 +24,8 @@ const (
 	climb = 0.003
 	// floor is the least share of the full rate. The pauses already keep within the quota whoever is above it.
 	floor = 1.0 / 16
+	// used is the share of the rate that must have passed in a minute for that rate to have been tried.
+	used = 0.8
 	// probePatience is how long a probe may take before another is sent: a hung connection must not hold up
 	// everybody else.
 	probePatience = 10 * time.Second
@@ -183,7 +185,8 @@ func (b *bucket) pause(err *cloudassistant.Error, made time.Time) {
 
 // slow lowers the rate, to a part of that at which calls have passed by now: it is what the quota has left for us. If
 // nothing has passed since the pause before, or few have because few were made, nothing is known of where the quota ends,
-// so that the rate before is soon tried again.
+// so that the rate before is soon tried again. Where less than was allowed was asked for a whole minute without a pause, even
+// that at which it was throttled before: else answers that have nothing to do with us, minutes apart, would halve it each time.
 func (b *bucket) slow(now time.Time) {
 	before := b.rate(now)
 	least := max(before*halt, b.full*floor)
@@ -192,9 +195,14 @@ func (b *bucket) slow(now time.Time) {
 		return
 	}
 	admitted := min(before, rate.Limit(b.passed.count(now))/60)
-	b.base, b.level = max(admitted*backoff, least), max(admitted, least)
-	if admitted < least {
+	b.base = max(admitted*backoff, least)
+	switch {
+	case now.Sub(b.since) > time.Minute && admitted < before*used:
+		b.level = max(b.level, b.base)
+	case admitted < least:
 		b.level = before
+	default:
+		b.level = admitted
 	}
 }
 

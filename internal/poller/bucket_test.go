@@ -305,6 +305,36 @@ func TestRateBeforeAThrottledProbeIsSoonTriedAgain(t *testing.T) {
 	})
 }
 
+// Answers that have nothing to do with our calls, each minutes after the other, must not wear the rate down.
+func TestThrottleAnswersToFewCallsDoNotAddUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := testBucket(10, 10)
+		call := func(outcome error) {
+			t.Helper()
+			ticket, err := b.take(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.give(ticket, outcome)
+		}
+		for n := range 10 {
+			for range 4 * 60 * 3 {
+				call(nil)
+				rest(b, 250*time.Millisecond)
+			}
+			if got := b.perSecond(); got < 8 {
+				t.Errorf("three minutes after throttle answer %d the rate is %v, want at least 8", n, got)
+			}
+			call(throttledFor10s)
+			rest(b, 10*time.Second)
+			call(nil)
+			if got := b.perSecond(); got > 5.001 {
+				t.Errorf("at first the rate is %v, want half of it at most", got)
+			}
+		}
+	})
+}
+
 func TestRateLevelsOffWhereItWasThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := testBucket(10, 1000)
