@@ -51,7 +51,7 @@ func (t *trust) believes(now time.Time) bool {
 // sorted says whether lists have shown to be sorted so that the rows of a run stand together. That is enough to believe
 // them of a run that was seen before it ended, when all that goes on was listed.
 func (t *trust) sorted(now time.Time) bool {
-	return t.ordered(now) && !now.Before(t.wrongUntil) &&
+	return t.ordered(now) && !t.doubted(now) &&
 		t.rows >= orderRows && t.span >= orderSpan && t.astray*orderFaults <= t.rows
 }
 
@@ -63,6 +63,9 @@ func (t *trust) shallow(now time.Time) bool {
 // ordered says that no row was met lately where it does not belong. A single one of somebody else must not cost a walk through
 // everything for ever.
 func (t *trust) ordered(now time.Time) bool { return !now.Before(t.unorderedUntil) }
+
+// doubted says that lists were found wrong of late.
+func (t *trust) doubted(now time.Time) bool { return now.Before(t.wrongUntil) }
 
 func (t *trust) wrong(now time.Time) {
 	t.right, t.wrongUntil, t.believed = 0, now.Add(distrust), false

@@ -114,9 +114,9 @@ type surveyCosts struct {
 	// unfinished and ended are the pages of these lists, as far as they are of interest, and harvest those of all lists of the
 	// ended that a harvest looks through.
 	unfinished, ended, harvest int
-	// ordered: lists are sorted by the begin of runs. measured: the length of the list of the unfinished is known;
-	// overdue: it was listed too long ago.
-	ordered, measured, overdue bool
+	// ordered: lists are sorted by the begin of runs. doubted: they were found wrong of late. measured: the length of the list
+	// of the unfinished is known; overdue: it was listed too long ago.
+	ordered, doubted, measured, overdue bool
 }
 
 // harvestGain is how much cheaper a harvest must be: it tells less.
@@ -133,7 +133,7 @@ func choose(c surveyCosts) SurveyPlan {
 	switch {
 	case float64(harvest) < harvestGain*float64(sweep) && (!c.overdue || !affordable):
 		return SurveyHarvest
-	case c.awaiting > c.unfinished && c.awaiting > singlesAtOnce && affordable:
+	case c.awaiting > c.unfinished && c.awaiting > singlesAtOnce && affordable && !c.doubted:
 		return SurveyDiscover
 	}
 	return SurveySweep

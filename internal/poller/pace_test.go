@@ -152,6 +152,9 @@ func TestChoose(t *testing.T) {
 		"many are new": {
 			surveyCosts{runs: 1000, unfinished: 20, ended: 40, harvest: 41, awaiting: 500, measured: true, ordered: true}, SurveyDiscover,
 		},
+		"many are new, and lists were wrong": {
+			surveyCosts{runs: 1000, unfinished: 20, ended: 40, harvest: 41, awaiting: 500, measured: true, ordered: true, doubted: true}, SurveySweep,
+		},
 		"some are new": {
 			surveyCosts{runs: 1000, unfinished: 10, ended: 40, harvest: 41, awaiting: 15, measured: true, ordered: true}, SurveySweep,
 		},

@@ -47,7 +47,7 @@ func (q *question) sight(rows []cloudassistant.Record, whole bool, began, now ti
 	case known != nil && q.knowsAll(now), q.key.instanceID != "" && alone(rows),
 		whole && (q.lane.trust.believes(now) || known != nil && q.lane.trust.sorted(now)):
 		return sightEnded, q.sighted(answer, now, jitter)
-	case whole && !now.Before(q.lane.trust.wrongUntil):
+	case whole && !q.lane.trust.doubted(now):
 		q.glimpse = answer
 	}
 	return sightDoubtful, nil
@@ -81,6 +81,11 @@ func (q *question) shown(rows []cloudassistant.Record, began, now time.Time) {
 // knowsAll says that the known rows are all that the run has.
 func (q *question) knowsAll(now time.Time) bool {
 	return q.settled || q.entire && q.lane.trust.sorted(now)
+}
+
+// listable says that a list of the ended can show that the run has ended.
+func (q *question) listable(now time.Time) bool {
+	return !q.lane.trust.doubted(now) || q.key.instanceID != "" || q.known() != nil && q.knowsAll(now)
 }
 
 // check compares the answer about a run alone with what a list shows later, as learn does the other way round: it costs no

@@ -92,7 +92,7 @@ func (s *survey) choose() SurveyPlan {
 	now := l.poller.options.Clock.Now()
 	return choose(surveyCosts{
 		runs: l.runs, awaiting: l.awaiting, unfinished: l.unfinishedNow(), ended: l.endedPages, harvest: l.harvestPages(),
-		departures: l.departures(now), ordered: l.trust.ordered(now), measured: !l.swept.IsZero() && !l.outgrown(),
+		departures: l.departures(now), ordered: l.trust.ordered(now), doubted: l.trust.doubted(now), measured: !l.swept.IsZero() && !l.outgrown(),
 		overdue: now.Sub(l.swept) >= l.sweepEvery(),
 	})
 }
@@ -297,13 +297,14 @@ func (s *survey) lengthOf(n int) int {
 	return l.endedPages
 }
 
-// unseen is how many of the sought no list has shown yet.
+// unseen is how many of the sought no list has shown yet, and one may.
 func (s *survey) unseen() int {
 	s.lane.poller.mu.Lock()
 	defer s.lane.poller.mu.Unlock()
 	unseen := 0
+	now := s.lane.poller.options.Clock.Now()
 	for q := range s.sought {
-		if len(q.interests) > 0 && q.glimpse == nil {
+		if len(q.interests) > 0 && q.glimpse == nil && q.listable(now) {
 			unseen++
 		}
 	}
@@ -342,7 +343,9 @@ func (s *survey) askForTheRest() {
 	now := l.poller.options.Clock.Now()
 	var rest []*question
 	for q := range s.sought {
-		if l.questions[q.key] == q && len(q.interests) > 0 {
+		// Who has failed has its own time, and must not take the place of others until then.
+		recovers := q.failure != nil && q.due.After(now)
+		if l.questions[q.key] == q && len(q.interests) > 0 && !recovers {
 			rest = append(rest, q)
 		}
 	}

@@ -291,3 +291,51 @@ func TestPanicOfASurveyIsAFailureOfIt(t *testing.T) {
 		}
 	})
 }
+
+// Runs that are not asked about for ten minutes, for that was refused, must not take the places of others that were missed.
+func TestRefusedRunsDoNotKeepOthersFromBeingAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := surveyedTown(t)
+		const refused, others = singlesAtOnce, 2 * singlesAtOnce
+		c.script(func(asked call) reply {
+			switch q := asked.query; {
+			case slices.ContainsFunc(c.runs[:refused], func(r *townRun) bool { return r.id == q.InvokeID }):
+				return reply{err: failureOf(cloudassistant.ClassInvalid)}
+			case q.InvokeID == "" && q.InvokeRecordStatus != cloudassistant.RecordRunning:
+				return reply{} // what has ended is in no list
+			}
+			return c.respond(asked)
+		})
+		c.together(func() { c.ends(0, refused) })
+		c.pass(time.Minute)
+		if _, failing := c.answered(); failing != refused {
+			t.Fatalf("%d of %d are refused", failing, refused)
+		}
+		c.together(func() { c.ends(refused, refused+others) })
+		c.pass(2 * time.Minute)
+		if known := c.known(refused, refused+others); known != others {
+			t.Errorf("the ends of %d of %d are known two minutes later", known, others)
+		}
+	})
+}
+
+// Of a list that was found wrong the end of a run is not believed, so that nothing is looked for there.
+func TestListsThatWereWrongAreNotLookedThrough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := surveyedTown(t)
+		c.atOnce(func(p *Poller) {
+			for _, l := range p.lanes {
+				l.trust.wrong(c.clock.Now())
+				for _, q := range l.questions {
+					q.settled = false
+				}
+			}
+		})
+		c.together(func() { c.ends(0, 40) })
+		c.pass(time.Minute)
+		singles, lists := tally(c.took())
+		if known := c.known(0, 40); known != 40 || lists["Finished"] > 0 || singles > 60 {
+			t.Errorf("%d of 40 ends are known, after %d pages of the ended and %d single calls", known, lists["Finished"], singles)
+		}
+	})
+}
