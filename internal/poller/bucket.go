@@ -24,7 +24,7 @@ const (
 	climb = 0.003
 	// floor is the least share of the full rate. The pauses already keep within the quota whoever is above it.
 	floor = 1.0 / 16
-	// used is the share of the rate that must have passed in a minute for that rate to have been tried.
+	// used is the share of what was allowed in a minute from which on the rate has been tried.
 	used = 0.8
 	// probePatience is how long a probe may take before another is sent: a hung connection must not hold up
 	// everybody else.
@@ -45,7 +45,8 @@ type bucket struct {
 
 	mu      sync.Mutex
 	limiter *rate.Limiter
-	// base is the rate at the time since, and level the one that was throttled; both are full from the start.
+	// base is the rate at the time since, and level the one at which it levels off: where it was last throttled in use. Both
+	// are full from the start.
 	base, level rate.Limit
 	since       time.Time
 	// passed are the calls that were not throttled.
@@ -185,8 +186,9 @@ func (b *bucket) pause(err *cloudassistant.Error, made time.Time) {
 
 // slow lowers the rate, to a part of that at which calls have passed by now: it is what the quota has left for us. If
 // nothing has passed since the pause before, or few have because few were made, nothing is known of where the quota ends,
-// so that the rate before is soon tried again. Where less than was allowed was asked for a whole minute without a pause, even
-// that at which it was throttled before: else answers that have nothing to do with us, minutes apart, would halve it each time.
+// so that the rate before is soon tried again. Where less was asked than was allowed, in a whole minute without a pause, the
+// answer is for somebody else's calls: it slows ours, but not for longer than others before it, for then answers that are
+// minutes apart would add up.
 func (b *bucket) slow(now time.Time) {
 	before := b.rate(now)
 	least := max(before*halt, b.full*floor)
@@ -197,8 +199,8 @@ func (b *bucket) slow(now time.Time) {
 	admitted := min(before, rate.Limit(b.passed.count(now))/60)
 	b.base = max(admitted*backoff, least)
 	switch {
-	case now.Sub(b.since) > time.Minute && admitted < before*used:
-		b.level = max(b.level, b.base)
+	case now.Sub(b.since) > time.Minute && admitted < b.rate(now.Add(-time.Minute/2))*used:
+		b.level = max(b.level, before)
 	case admitted < least:
 		b.level = before
 	default:

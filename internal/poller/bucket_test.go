@@ -317,6 +317,9 @@ func TestThrottleAnswersToFewCallsDoNotAddUp(t *testing.T) {
 			}
 			b.give(ticket, outcome)
 		}
+		// It was throttled in use once, long ago.
+		b.base, b.level = 2, 2
+		rest(b, 10*time.Minute)
 		for n := range 10 {
 			for range 4 * 60 * 3 {
 				call(nil)
