@@ -199,7 +199,7 @@ func (q *question) lookLater(now time.Time) {
 func (q *question) overlooked(began, now time.Time) {
 	f := &q.following
 	switch {
-	case f.next.IsZero() || f.next.After(began) || q.sought || !q.surveyed():
+	case f.next.IsZero() || f.next.After(began) || q.sought || q.failure != nil || !q.surveyed():
 		return
 	case f.whole:
 		q.lookLater(now)

@@ -130,3 +130,30 @@ func TestWrongHintsCostNoMoreThanNone(t *testing.T) {
 		t.Errorf("%d singles and %d pages of lists after a wrong hint at each, %d and %d without hints", singles, lists, without, withoutLists)
 	}
 }
+
+// A run that may not be asked about just now is not held against the hint.
+func TestAHintMisleadsNobodyWhileItsRunBacksOff(t *testing.T) {
+	for name, c := range map[string]struct {
+		failure *Failure
+		misled  int
+	}{
+		"asked":     {nil, 1},
+		"backs off": {(*Failure)(nil).followedBy(failureOf(cloudassistant.ClassDenied), time.Time{}, time.Time{}), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				town := newTown(t, Options{EventsInterval: 5 * time.Minute}, 20)
+				town.pass(time.Minute)
+				town.atOnce(func(p *Poller) {
+					q, now := p.interests[Owner(town.runs[0].id)].question, town.clock.Now()
+					q.failure = c.failure
+					q.following = following{next: now, until: now, whole: true}
+					q.overlooked(now, now)
+					if q.following.misled != c.misled {
+						t.Errorf("the hint has misled %d times, want %d", q.following.misled, c.misled)
+					}
+				})
+			})
+		})
+	}
+}

@@ -131,7 +131,7 @@ func choose(c surveyCosts) SurveyPlan {
 	harvest := c.harvest + c.awaiting
 	affordable := pays(c.unfinished, c.runs)
 	switch {
-	case float64(harvest) < harvestGain*float64(sweep) && (!c.overdue || !affordable):
+	case float64(harvest) < harvestGain*float64(sweep) && (!c.overdue && !c.doubted || !affordable):
 		return SurveyHarvest
 	case c.awaiting > c.unfinished && c.awaiting > singlesAtOnce && affordable && !c.doubted:
 		return SurveyDiscover

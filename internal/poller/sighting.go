@@ -85,7 +85,9 @@ func (q *question) knowsAll(now time.Time) bool {
 
 // listable says that a list of the ended can show that the run has ended.
 func (q *question) listable(now time.Time) bool {
-	return !q.lane.trust.doubted(now) || q.key.instanceID != "" || q.known() != nil && q.knowsAll(now)
+	trust, known := &q.lane.trust, q.known()
+	return trust.ordered(now) && !trust.doubted(now) || known != nil && q.knowsAll(now) ||
+		q.key.instanceID != "" && (known == nil || alone(known))
 }
 
 // check compares the answer about a run alone with what a list shows later, as learn does the other way round: it costs no

@@ -297,7 +297,7 @@ func (s *survey) lengthOf(n int) int {
 	return l.endedPages
 }
 
-// unseen is how many of the sought no list has shown yet, and one may.
+// unseen is how many of the sought no list has shown yet, although one might.
 func (s *survey) unseen() int {
 	s.lane.poller.mu.Lock()
 	defer s.lane.poller.mu.Unlock()
@@ -344,8 +344,8 @@ func (s *survey) askForTheRest() {
 	var rest []*question
 	for q := range s.sought {
 		// Who has failed has its own time, and must not take the place of others until then.
-		recovers := q.failure != nil && q.due.After(now)
-		if l.questions[q.key] == q && len(q.interests) > 0 && !recovers {
+		backsOff := q.failure != nil && !q.putOff() && q.due.After(now)
+		if l.questions[q.key] == q && len(q.interests) > 0 && !backsOff {
 			rest = append(rest, q)
 		}
 	}

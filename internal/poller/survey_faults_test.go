@@ -319,23 +319,30 @@ func TestRefusedRunsDoNotKeepOthersFromBeingAsked(t *testing.T) {
 	})
 }
 
-// Of a list that was found wrong the end of a run is not believed, so that nothing is looked for there.
-func TestListsThatWereWrongAreNotLookedThrough(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := surveyedTown(t)
-		c.atOnce(func(p *Poller) {
-			for _, l := range p.lanes {
-				l.trust.wrong(c.clock.Now())
-				for _, q := range l.questions {
-					q.settled = false
+// Of lists that were found wrong, or not sorted, the end of a run is not believed, so that nothing is looked for there.
+func TestListsThatAreNotBelievedAreNotLookedThrough(t *testing.T) {
+	for name, distrusted := range map[string]func(*trust, time.Time){
+		"wrong":      (*trust).wrong,
+		"not sorted": func(t *trust, now time.Time) { t.unorderedUntil = now.Add(distrust) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := surveyedTown(t)
+				c.atOnce(func(p *Poller) {
+					for _, l := range p.lanes {
+						distrusted(&l.trust, c.clock.Now())
+						for _, q := range l.questions {
+							q.settled = false
+						}
+					}
+				})
+				c.together(func() { c.ends(0, 40) })
+				c.pass(time.Minute)
+				singles, lists := tally(c.took())
+				if known := c.known(0, 40); known != 40 || lists["Finished"] > 0 || singles > 60 {
+					t.Errorf("%d of 40 ends are known, after %d pages of the ended and %d single calls", known, lists["Finished"], singles)
 				}
-			}
+			})
 		})
-		c.together(func() { c.ends(0, 40) })
-		c.pass(time.Minute)
-		singles, lists := tally(c.took())
-		if known := c.known(0, 40); known != 40 || lists["Finished"] > 0 || singles > 60 {
-			t.Errorf("%d of 40 ends are known, after %d pages of the ended and %d single calls", known, lists["Finished"], singles)
-		}
-	})
+	}
 }
