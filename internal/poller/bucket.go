@@ -197,9 +197,10 @@ func (b *bucket) slow(now time.Time) {
 		return
 	}
 	admitted := min(before, rate.Limit(b.passed.count(now))/60)
+	allowed := b.rate(now.Add(-time.Minute / 2))
 	b.base = max(admitted*backoff, least)
 	switch {
-	case now.Sub(b.since) > time.Minute && admitted < b.rate(now.Add(-time.Minute/2))*used:
+	case now.Sub(b.since) > time.Minute && admitted < allowed*used:
 		b.level = max(b.level, before)
 	case admitted < least:
 		b.level = before

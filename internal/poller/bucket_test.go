@@ -338,6 +338,34 @@ func TestThrottleAnswersToFewCallsDoNotAddUp(t *testing.T) {
 	})
 }
 
+// A rate that was used up while it rose has been tried, even though less passed in that minute than it is by now.
+func TestARateThatRoseInUseHasBeenTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := testBucket(10, 10)
+		b.base = b.full * floor
+		b.empty(b.since)
+		for begun := b.since; b.clock.Since(begun) < 90*time.Second; {
+			ticket, err := b.take(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.give(ticket, nil)
+		}
+		passed := float64(b.passed.count(b.clock.Now())) / 60
+		ticket, err := b.take(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.give(ticket, throttledFor10s)
+		rest(b, 10*time.Second)
+		b.give(mustTake(t, b), nil)
+		rest(b, 3*time.Minute)
+		if got := b.perSecond(); got > passed*1.1 {
+			t.Errorf("three minutes after it was throttled at %v calls a second the rate is %v", passed, got)
+		}
+	})
+}
+
 func TestRateLevelsOffWhereItWasThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := testBucket(10, 1000)
