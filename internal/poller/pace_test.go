@@ -155,6 +155,12 @@ func TestChoose(t *testing.T) {
 		"many are new, and lists were wrong": {
 			surveyCosts{runs: 1000, unfinished: 20, ended: 40, harvest: 41, awaiting: 500, measured: true, ordered: true, doubted: true}, SurveySweep,
 		},
+		"few ended lately, and lists were wrong": {
+			surveyCosts{runs: 1000, unfinished: 20, ended: 2, harvest: 3, measured: true, ordered: true, doubted: true}, SurveySweep,
+		},
+		"the same, and the others are too many to see": {
+			surveyCosts{runs: 100, unfinished: 102, ended: 2, harvest: 3, measured: true, ordered: true, doubted: true}, SurveyHarvest,
+		},
 		"some are new": {
 			surveyCosts{runs: 1000, unfinished: 10, ended: 40, harvest: 41, awaiting: 15, measured: true, ordered: true}, SurveySweep,
 		},

@@ -92,8 +92,8 @@ func (s *survey) choose() SurveyPlan {
 	now := l.poller.options.Clock.Now()
 	return choose(surveyCosts{
 		runs: l.runs, awaiting: l.awaiting, unfinished: l.unfinishedNow(), ended: l.endedPages, harvest: l.harvestPages(),
-		departures: l.departures(now), ordered: l.trust.ordered(now), doubted: l.trust.doubted(now), measured: !l.swept.IsZero() && !l.outgrown(),
-		overdue: now.Sub(l.swept) >= l.sweepEvery(),
+		departures: l.departures(now), ordered: l.trust.ordered(now), doubted: l.trust.doubted(now),
+		measured: !l.swept.IsZero() && !l.outgrown(), overdue: now.Sub(l.swept) >= l.sweepEvery(),
 	})
 }
 

@@ -319,6 +319,39 @@ func TestRefusedRunsDoNotKeepOthersFromBeingAsked(t *testing.T) {
 	})
 }
 
+// Whoever was left to the survey after an outage is asked if that missed it, unlike those that failed for reasons of their own.
+func TestWhoWasLeftToASurveyThatMissedItIsAsked(t *testing.T) {
+	for name, c := range map[string]struct {
+		failed outcome
+		sought bool
+	}{
+		"left to the survey": {outcomeNone, true},
+		"refused":            {outcomeInvalid, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				town := surveyedTown(t)
+				s := &survey{lane: town.lane(), sought: map[*question]bool{}}
+				var missed *question
+				town.atOnce(func(p *Poller) {
+					now := town.clock.Now()
+					missed = p.interests[Owner(town.runs[0].id)].question
+					missed.failure = (*Failure)(nil).followedBy(failureOf(cloudassistant.ClassUnavailable), now, now)
+					missed.failed = plan{from: now.Add(time.Minute), outcome: c.failed}
+					s.lane.plan(missed)
+					s.sought[missed] = true
+				})
+				s.askForTheRest()
+				town.atOnce(func(*Poller) {
+					if missed.sought != c.sought {
+						t.Errorf("sought %v, want %v", missed.sought, c.sought)
+					}
+				})
+			})
+		})
+	}
+}
+
 // Of lists that were found wrong, or not sorted, the end of a run is not believed, so that nothing is looked for there.
 func TestListsThatAreNotBelievedAreNotLookedThrough(t *testing.T) {
 	for name, distrusted := range map[string]func(*trust, time.Time){

@@ -343,3 +343,32 @@ func TestHarvestsLookWhereTheyFoundSomething(t *testing.T) {
 		t.Errorf("with an end in the second list %v of six harvests looked through each, want %v", got, want)
 	}
 }
+
+// What lists are not believed to show is not looked for in them, and nothing else.
+func TestWhatListsOfTheEndedCanShow(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	row, container := cloudassistant.Record{InstanceID: "i-1"}, cloudassistant.Record{InstanceID: "i-1", ContainerID: "c"}
+	for name, c := range map[string]struct {
+		trust    trust
+		settled  bool
+		instance string
+		known    *cloudassistant.Answer
+		want     bool
+	}{
+		"of whatever is believed":               {want: true},
+		"after they were wrong":                 {trust: trust{wrongUntil: now.Add(1)}},
+		"out of order":                          {trust: trust{unorderedUntil: now.Add(1)}},
+		"a run all of whose rows are known":     {trust: trust{wrongUntil: now.Add(1)}, settled: true, known: &cloudassistant.Answer{Records: []cloudassistant.Record{row}}, want: true},
+		"the only row there can be":             {trust: trust{wrongUntil: now.Add(1)}, instance: "i-1", known: &cloudassistant.Answer{Records: []cloudassistant.Record{row}}, want: true},
+		"an instance of which nothing is known": {trust: trust{wrongUntil: now.Add(1)}, instance: "i-1", want: true},
+		"an instance with containers":           {trust: trust{wrongUntil: now.Add(1)}, instance: "i-1", known: &cloudassistant.Answer{Records: []cloudassistant.Record{container}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := &question{lane: &lane{}, key: questionKey{instanceID: c.instance}}
+			q.lane.trust, q.live, q.settled = c.trust, c.known, c.settled
+			if got := q.listable(now); got != c.want {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}
