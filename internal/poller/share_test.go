@@ -176,6 +176,31 @@ func TestOperatorsThatShareAQuotaAllGetOn(t *testing.T) {
 	}
 }
 
+// Whoever asks little, now more and now less than others leave, is throttled about every other minute.
+func TestAskingLittleBesideOthersWhoUseTheQuotaUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sharers{quota: &minuteQuota{most: 150}, passed: []int{0}, refused: []int{0}}
+		b := newBucket(clock.RealClock{}, rand.New(rand.NewPCG(0, 1)).Float64, 10, 10)
+		for minute := range 120 {
+			ends := b.clock.Now().Add(time.Minute)
+			for asked := 0; asked < 60+120*(minute%2) && b.clock.Now().Before(ends); {
+				ticket, err := b.take(t.Context())
+				if err != nil {
+					_ = b.rest(t.Context())
+					continue
+				}
+				b.give(ticket, s.call(0))
+				asked++
+			}
+			rest(b, ends.Sub(b.clock.Now()))
+		}
+		passed, refused := s.tell()
+		if refused[0] > 65 || passed[0] < 12_000 {
+			t.Errorf("in two hours %d calls passed, and %d were refused; want at least 12,000 and at most 65", passed[0], refused[0])
+		}
+	})
+}
+
 // Somebody who asks without a pause takes all there is, and leaves.
 func TestTheRateComesBackWhenOthersLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
