@@ -17,7 +17,8 @@ import (
 	"github.com/cloud-assistant-operator/cloud-assistant-operator/internal/cloudassistant"
 )
 
-// misfortunes are what befalls the API, each for ten seconds of twenty: the kinds that the emulator knows, and refusals.
+// misfortunes are what befalls the API, each for ten seconds of twenty: those of hack/soak in its order, as far as the engine
+// can tell them apart.
 var misfortunes = []string{
 	"throttled", "hangs", "fails", "fails", "fails", "fails", "throttled", "slow", "fails", "harmless", "harmless", "losesPage",
 	"shuffled", "harmless", "duplicates", "harmless", "harmless", "harmless", "reversed", "harmless", "unknownStatus",
@@ -45,10 +46,7 @@ type streamed struct {
 	calls           int
 }
 
-func (s streamed) lag(share float64) time.Duration {
-	slices.Sort(s.lags)
-	return s.lags[int(share*float64(len(s.lags)-1))]
-}
+func (s streamed) lag(share float64) time.Duration { return percentile(s.lags, share) }
 
 func (s streamed) perRun() float64 { return float64(s.calls) / float64(len(s.lags)) }
 
@@ -63,6 +61,7 @@ type streamRow struct {
 	ends     time.Time
 }
 
+// streamRun is a run, which ends with the last of its rows.
 type streamRun struct {
 	id      string
 	created time.Time
@@ -77,8 +76,7 @@ type streamCloud struct {
 	mu        sync.Mutex
 	list      []*streamRun // oldest first
 	byID      map[string]*streamRun
-	minute    time.Time
-	used      int
+	allowance minuteQuota
 	calls     int
 }
 
@@ -108,27 +106,24 @@ func (c *streamCloud) DescribeInvocationResults(ctx context.Context, q cloudassi
 	select {
 	case <-time.After(wait):
 	case <-ctx.Done():
-		return nil, &cloudassistant.Error{Class: cloudassistant.ClassUnavailable, Message: "cancelled"}
+		return nil, failureOf(cloudassistant.ClassUnavailable)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls++
 	switch suffers {
 	case "throttled":
-		return nil, &cloudassistant.Error{Class: cloudassistant.ClassThrottled, Code: "Throttling.User", Message: "user flow control"}
+		return nil, failureOf(cloudassistant.ClassThrottled)
 	case "hangs", "fails":
-		return nil, &cloudassistant.Error{Class: cloudassistant.ClassUnavailable, Code: "ServiceUnavailable", Message: suffers}
+		return nil, failureOf(cloudassistant.ClassUnavailable)
 	case "denied":
-		return nil, &cloudassistant.Error{Class: cloudassistant.ClassDenied, Code: "Forbidden.RAM", Message: "denied"}
+		return nil, failureOf(cloudassistant.ClassDenied)
 	case "token":
-		return nil, &cloudassistant.Error{Class: cloudassistant.ClassTokenExpired, Code: "InvalidParameter.NextToken", Message: "token"}
+		return nil, failureOf(cloudassistant.ClassTokenExpired)
 	}
 	now := time.Now()
-	if minute := now.Truncate(time.Minute); !minute.Equal(c.minute) {
-		c.minute, c.used = minute, 0
-	}
-	if c.used++; c.used > streamQuota {
-		return nil, &cloudassistant.Error{Class: cloudassistant.ClassThrottled, Code: "Throttling.User", Message: "user flow control"}
+	if !c.allowance.admits(now) {
+		return nil, failureOf(cloudassistant.ClassThrottled)
 	}
 	page := c.page(q, paging, now)
 	if suffers == "shuffled" && q.InvokeID == "" {
@@ -139,6 +134,7 @@ func (c *streamCloud) DescribeInvocationResults(ctx context.Context, q cloudassi
 	return page, nil
 }
 
+// page is of the list that q asks for, newest first. A token names the run and the row that the page begins with.
 func (c *streamCloud) page(q cloudassistant.Query, paging cloudassistant.Paging, now time.Time) *cloudassistant.Page {
 	page := &cloudassistant.Page{RequestID: "r"}
 	if q.InvokeID != "" {
@@ -189,6 +185,7 @@ func (c *streamCloud) shuffledPage(q cloudassistant.Query, paging cloudassistant
 	return page
 }
 
+// spoil does to a page what the API suffers.
 func spoil(page *cloudassistant.Page, paging cloudassistant.Paging, suffers string) {
 	rows := page.Records
 	switch suffers {
@@ -232,7 +229,7 @@ func (r *streamRun) records(now time.Time) []cloudassistant.Record {
 // observeStream lets a stream flow in a bubble. A fortunate one suffers no misfortunes.
 func observeStream(fortunate bool) streamed {
 	begin := time.Now()
-	cloud := &streamCloud{fortunate: fortunate, begin: begin, byID: map[string]*streamRun{}}
+	cloud := &streamCloud{fortunate: fortunate, begin: begin, allowance: minuteQuota{most: streamQuota}, byID: map[string]*streamRun{}}
 	random := rand.New(rand.NewPCG(1, 2))
 	news := make(chan Owner, 1<<16)
 	poller := New(cloud, Options{Clock: clock.RealClock{}, QPS: streamQuota / 60, Notify: func(owner Owner, _ bool) { news <- owner }})
@@ -270,9 +267,9 @@ func observeStream(fortunate bool) streamed {
 			if live == nil || !live.Complete || !hasEnded(live.Records) {
 				continue
 			}
-			if live.StartedAt.Sub(run.created) < 30*time.Second && live.StartedAt.Sub(snapshot.UnchangedSince) < 5*time.Second {
+			if again, yes := doubtful(snapshot, run.created); yes {
 				watch := about(run.id)
-				watch.AnswerFrom = snapshot.UnchangedSince.Add(5 * time.Second)
+				watch.AnswerFrom = again
 				poller.Watch(owner, watch)
 				continue
 			}

@@ -39,7 +39,7 @@ func (c *roundCounter) Surveyed(_ SurveyPlan, outcome SurveyOutcome) {
 // watchRunning watches so many runs, which began within the last hour and go on, for twenty minutes after the first
 // fifteen, under the default rate.
 func watchRunning(runs int) rounds {
-	cloud := &crowdCloud{crowd: crowd{runs: runs, quota: 1000}, byID: map[string]*crowdRun{}, kinds: map[string]int{}}
+	cloud := newCrowdCloud(crowd{runs: runs, quota: 1000})
 	now := time.Now()
 	for n := range runs {
 		run := &crowdRun{id: fmt.Sprintf("t-%05d", n), created: now.Add(-time.Hour * time.Duration(n+1) / time.Duration(runs))}

@@ -71,15 +71,22 @@ type figures struct {
 	kinds map[string]int
 }
 
-func (f figures) lag(share float64) time.Duration {
-	slices.Sort(f.lags)
-	return f.lags[int(share*float64(len(f.lags)-1))]
-}
+func (f figures) lag(share float64) time.Duration { return percentile(f.lags, share) }
 
 // grownLag is that of runs that did not end young.
-func (f figures) grownLag(share float64) time.Duration {
-	slices.Sort(f.grown)
-	return f.grown[int(share*float64(len(f.grown)-1))]
+func (f figures) grownLag(share float64) time.Duration { return percentile(f.grown, share) }
+
+// percentile is what a share of these, which it sorts, are not above.
+func percentile(of []time.Duration, share float64) time.Duration {
+	slices.Sort(of)
+	return of[int(share*float64(len(of)-1))]
+}
+
+// doubtful says that a run ended so young that its owner does not believe the first sight of it, for its rows may appear one by
+// one, and from when on it wants another answer.
+func doubtful(s Snapshot, born time.Time) (again time.Time, yes bool) {
+	young := s.Live.StartedAt.Sub(born) < 30*time.Second
+	return s.UnchangedSince.Add(5 * time.Second), young && s.Live.StartedAt.Sub(s.UnchangedSince) < 5*time.Second
 }
 
 // learned takes in how late the end of a run was known.
@@ -141,12 +148,15 @@ type crowdCloud struct {
 	mu        sync.Mutex
 	list      []*crowdRun // newest first
 	byID      map[string]*crowdRun
-	minute    time.Time
-	used      int
+	allowance minuteQuota
 	calls     int
 	throttled int
 	after     int
 	kinds     map[string]int
+}
+
+func newCrowdCloud(s crowd) *crowdCloud {
+	return &crowdCloud{crowd: s, allowance: minuteQuota{most: s.quota}, byID: map[string]*crowdRun{}, kinds: map[string]int{}}
 }
 
 func (c *crowdCloud) Session(context.Context, cloudassistant.Identity, string) (cloudassistant.Session, error) {
@@ -184,12 +194,9 @@ func (c *crowdCloud) answer(q cloudassistant.Query, paging cloudassistant.Paging
 	defer c.mu.Unlock()
 	now := time.Now()
 	c.calls++
-	if minute := now.Truncate(time.Minute); !minute.Equal(c.minute) {
-		c.minute, c.used = minute, 0
-	}
-	if c.used++; c.used > c.quota {
+	if !c.allowance.admits(now) {
 		c.throttled++
-		return nil, &cloudassistant.Error{Class: cloudassistant.ClassThrottled, Code: "Throttling.User", Message: "user flow control"}
+		return nil, failureOf(cloudassistant.ClassThrottled)
 	}
 	page := &cloudassistant.Page{RequestID: "r"}
 	if q.InvokeID != "" {
@@ -251,7 +258,7 @@ func (s crowd) ends(run *crowdRun, begin time.Time, random *rand.Rand) {
 // observe runs a crowd to its end in a bubble and returns what it cost.
 func (s crowd) observe() figures {
 	random := rand.New(rand.NewPCG(s.seed, 1))
-	cloud := &crowdCloud{crowd: s, byID: map[string]*crowdRun{}, kinds: map[string]int{}}
+	cloud := newCrowdCloud(s)
 	begin := time.Now()
 	for n := range s.runs + s.foreign {
 		run := &crowdRun{id: fmt.Sprintf("t-%05d", n), foreign: n >= s.runs}
@@ -296,10 +303,10 @@ func (s crowd) observe() figures {
 			if live == nil || !live.Complete || len(live.Records) == 0 || !live.Records[0].InvocationStatus.Terminal() {
 				continue
 			}
-			if live.StartedAt.Sub(run.created) < 30*time.Second && live.StartedAt.Sub(snapshot.UnchangedSince) < 5*time.Second {
+			if again, yes := doubtful(snapshot, run.created); yes {
 				f.young[owner] = true
 				watch := run.watch()
-				watch.AnswerFrom = snapshot.UnchangedSince.Add(5 * time.Second)
+				watch.AnswerFrom = again
 				poller.Watch(owner, watch)
 				continue
 			}

@@ -89,9 +89,10 @@ func (w *truthWorld) read(who *truthWatcher) {
 		return
 	}
 	settled := s.UnchangedSince.Add(time.Minute)
+	again, doubts := doubtful(s, born)
 	switch {
-	case live.StartedAt.Sub(born) < 30*time.Second && live.StartedAt.Sub(s.UnchangedSince) < 5*time.Second:
-		who.watch.AnswerFrom = s.UnchangedSince.Add(5 * time.Second)
+	case doubts:
+		who.watch.AnswerFrom = again
 	case open && who.watch.Question.InstanceID == "" && now.Before(settled):
 		who.watch.AnswerFrom = live.StartedAt.Add(5 * time.Second)
 		time.AfterFunc(settled.Sub(now), func() { w.notes <- who.owner })
